@@ -1,0 +1,1 @@
+"""The nightly round of a managed-service provider."""

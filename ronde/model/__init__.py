@@ -1,0 +1,1 @@
+"""Values, rules, verdicts and state tables: functions of facts and time, nothing else."""

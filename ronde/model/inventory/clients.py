@@ -1,0 +1,122 @@
+"""The provider, its clients, and everything a client's file can declare."""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from ronde.model.inventory.backups import Backup
+from ronde.model.inventory.fields import Email, Entry, HostKeys, Name, SecretRef, Words, Zone
+from ronde.model.inventory.schedules import Schedule
+
+
+class Contact(Entry):
+    """A person of the client; `receives` says which reports are sent to them."""
+
+    name: Annotated[str, Field(min_length=1)]
+    email: Email
+    receives: tuple[Literal["night", "month"], ...] = ()
+    language: Literal["fr", "en"] | None = None
+
+
+class Host(Entry):
+    """A server reached by SSH.
+
+    Attributes:
+        key: the private key of our user.
+        host_key: pinned public keys, one or several; a host without any is refused, never trusted on first use.
+        via: another host of the same client to jump through.
+        vm: the virtual machine's name in the vCenter when it differs from the host's.
+    """
+
+    address: Annotated[str, Field(min_length=1, pattern=r"^[\w.:-]+$")]
+    port: Annotated[int, Field(ge=1, le=65535)] = 22
+    user: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9._-]*$")]
+    key: SecretRef
+    host_key: HostKeys = ()
+    via: Name | None = None
+    tags: Words = ()
+    vm: str | None = None
+    backups: tuple[Backup, ...] = ()
+
+    @model_validator(mode="after")
+    def _names_once(self) -> "Host":
+        names = [backup.name for backup in self.backups]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"two backups are named {twice[0]}")
+        return self
+
+
+class VCenter(Entry):
+    """A vCenter or a lone ESXi.
+
+    Attributes:
+        certificate: path of the pinned PEM below the inventory's `certificates` folder; the only trust anchor.
+        thresholds: rule thresholds that differ from the defaults, by rule id: `snap-age: {warning: 48h, critical: 7d}`.
+    """
+
+    address: Annotated[str, Field(min_length=1, pattern=r"^[\w.:-]+$")]
+    port: Annotated[int, Field(ge=1, le=65535)] = 443
+    user: Annotated[str, Field(min_length=1)]
+    password: SecretRef
+    certificate: Annotated[str, Field(pattern=r"^[\w./-]+\.pem$")]
+    thresholds: Mapping[str, Mapping[str, str | int | float]] = Field(default_factory=dict)
+
+
+class Exemption(Entry):
+    """A virtual machine that needs no backup, why, and until when that holds."""
+
+    vm: Annotated[str, Field(min_length=1)]
+    reason: Annotated[str, Field(min_length=3)]
+    until: date
+
+
+class Limits(Entry):
+    """How much may happen at once. Ten a client keeps below sshd's default MaxStartups of 10:30:100."""
+
+    per_client: Annotated[int, Field(ge=1, le=1000)] = 10
+    per_jump_host: Annotated[int, Field(ge=1, le=1000)] = 5
+    per_vcenter: Annotated[int, Field(ge=1, le=16)] = 2
+
+
+class Client(Entry):
+    """One client's file."""
+
+    client: Name
+    name: Annotated[str, Field(min_length=1)]
+    language: Literal["fr", "en"] = "fr"
+    timezone: Zone = "Europe/Paris"
+    contacts: tuple[Contact, ...] = ()
+    hosts: Mapping[Name, Host] = Field(default_factory=dict)
+    vcenters: Mapping[Name, VCenter] = Field(default_factory=dict)
+    exempt: tuple[Exemption, ...] = ()
+    schedules: Mapping[Name, Schedule] = Field(default_factory=dict)
+    limits: Limits = Limits()
+
+
+class Provider(Entry):
+    """`provider.yml`: who we are.
+
+    Attributes:
+        sender: address the reports come from; `reply_to` is a mailbox somebody reads.
+        message_domain: right-hand side of our Message-IDs; the sender's domain when left out.
+        alerts: addresses of the technicians who are told what clients are not.
+    """
+
+    name: Annotated[str, Field(min_length=1)]
+    sender: Email
+    reply_to: Email | None = None
+    message_domain: Annotated[str, Field(pattern=r"^[a-z0-9.-]+$")] | None = None
+    phone: str | None = None
+    alerts: tuple[Email, ...] = ()
+    timezone: Zone = "Europe/Paris"
+    language: Literal["fr", "en"] = "fr"
+
+
+class Inventory(Entry):
+    """The whole, as one value. `clients` is keyed by the client's identifier."""
+
+    provider: Provider
+    clients: Mapping[Name, Client]
