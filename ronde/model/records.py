@@ -1,0 +1,198 @@
+"""What the ledger gives back: plain values, already limited to a scope."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from ronde.model.check import NOTHING, Check, Finding, Json
+from ronde.model.errors import RondeError
+from ronde.model.plan import JobPlan, Target
+from ronde.model.run import JobState, MailState, RunState
+from ronde.model.verdict import Level, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The clients whose data may be read. An empty scope sees nothing."""
+
+    clients: frozenset[str]
+
+    @classmethod
+    def of(cls, *clients: str) -> "Scope":
+        return cls(frozenset(clients))
+
+    def holds(self, client: str) -> bool:
+        return client in self.clients
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why a job came to no result.
+
+    Attributes:
+        code: the error's stable identifier (`unreachable`, `host-key-changed`, `crashed`, …).
+        message: one sentence with the figures; free of secrets.
+        advice: what to do next.
+        permanent: whether trying again could not help.
+    """
+
+    code: str
+    message: str
+    advice: str = ""
+    permanent: bool = False
+
+    @classmethod
+    def of(cls, error: RondeError) -> "Trouble":
+        return cls(error.code, error.message, error.advice, error.permanent)
+
+
+@dataclass(frozen=True, slots=True)
+class JobOutcome:
+    """What one attempt came to.
+
+    Attributes:
+        state: `SUCCEEDED`, `FAILED`, `CRASHED`, `CANCELLED`, or `QUEUED` for a passing trouble that is tried again.
+        not_before: with `QUEUED`, when.
+    """
+
+    state: JobState
+    checks: tuple[Check, ...] = ()
+    trouble: Trouble | None = None
+    not_before: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRecord:
+    """One check as it was recorded; see `ronde.model.check.Check` for the fields of the same name."""
+
+    id: str
+    run: str
+    job: str
+    client: str
+    host: str
+    subject: str
+    kind: str
+    verdict: Verdict
+    level: Level | None
+    evidence_at: datetime | None
+    recorded_at: datetime
+    findings: tuple[Finding, ...] = ()
+    facts: Mapping[str, Json] = NOTHING
+    objective: Mapping[str, Json] = NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecord:
+    """One job as it stands.
+
+    Attributes:
+        attempt: the current or last attempt, from 1.
+        sends: how many wake-up messages were sent for the current attempt.
+    """
+
+    id: str
+    run: str
+    target: Target
+    playbook: str
+    state: JobState
+    verdict: Verdict | None
+    attempt: int
+    created_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    worker: str = ""
+    sends: int = 0
+    trouble: Trouble | None = None
+    plan: JobPlan | None = None
+    checks: tuple[CheckRecord, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EventRecord:
+    """One line of the append-only record: a state change or an act of a person."""
+
+    at: datetime
+    actor: str
+    action: str
+    subject: str
+    data: Mapping[str, Json] = NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """One run as it stands, with those of its jobs that the scope may see."""
+
+    id: str
+    playbook: str
+    digest: str
+    state: RunState
+    verdict: Verdict | None
+    trigger: str
+    requested_by: str
+    reason: str
+    created_at: datetime
+    finished_at: datetime | None = None
+    schedule: str | None = None
+    due: datetime | None = None
+    jobs: tuple[JobRecord, ...] = ()
+    events: tuple[EventRecord, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class OccurrenceRecord:
+    """A due instant and what became of it: `run` is None when it was missed, and `reason` says why."""
+
+    client: str
+    schedule: str
+    due: datetime
+    decided_at: datetime
+    run: str | None
+    reason: str = ""
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceRecord:
+    """One exchange as it was kept: redacted, and with the digest of what is kept."""
+
+    job: str
+    subject: str
+    question: str
+    tool: str
+    started: datetime
+    ended: datetime
+    exit_status: int | None
+    output: bytes
+    errors: bytes
+    truncated: bool
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class MailRecord:
+    """One message as it stands, without its body."""
+
+    id: str
+    client: str
+    kind: str
+    recipient: str
+    subject: str
+    state: MailState
+    attempts: int
+    created_at: datetime
+    next_attempt_at: datetime | None = None
+    accepted_at: datetime | None = None
+    answer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """The machinery: who was seen when, and what is waiting. Ages in seconds; None = nothing of the kind."""
+
+    beats: Mapping[str, datetime]
+    workers: Mapping[str, tuple[datetime, tuple[str, ...]]]
+    oldest_queued_s: float | None
+    unsent_mails: int
+    oldest_unsent_s: float | None
+    overdue_leases: int
+    last_roll_call: datetime | None

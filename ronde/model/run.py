@@ -1,0 +1,179 @@
+"""The states of runs, jobs and messages to clients, and every legal change between them.
+
+One table each. The ledger stores a state, this module decides the next one, and the ledger's conditional updates take
+their `WHERE state IN …` from `sources()`, so there is no second opinion in SQL.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ronde.model.verdict import Verdict, worst
+
+
+class IllegalChange(Exception):
+    """An event that the state does not allow; a programming error, never a user's."""
+
+
+class JobState(StrEnum):
+    """Where one job stands. `SUCCEEDED` means examined and recorded; what was found is its verdict."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"  # the target could not be examined or did not do what was asked; the error says why
+    CRASHED = "crashed"  # our own machinery broke while it ran
+    LOST = "lost"  # its worker vanished more often than it may be tried again
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"  # it was not started while that was still useful
+    NEEDS_HUMAN = "needs_human"  # an at-most-once step began and its outcome cannot be established
+
+
+class JobEvent(StrEnum):
+    CLAIM = "claim"
+    SUCCEED = "succeed"
+    FAIL = "fail"
+    CRASH = "crash"
+    DEFER = "defer"  # a passing trouble: back to the queue, with a later start and the next attempt number
+    LAPSE = "lapse"  # the lease ran out; it may be tried again
+    LOSE = "lose"  # the lease ran out; it may not be tried again
+    ESCALATE = "escalate"  # the lease ran out in a step that must not happen twice
+    CANCEL = "cancel"
+    EXPIRE = "expire"
+
+
+class RunState(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"  # every job was examined; its verdict says what was found
+    FAILED = "failed"  # at least one job did not come to a result
+    CANCELLED = "cancelled"
+
+
+class MailState(StrEnum):
+    """Where one message stands. `UNKNOWN`: handed over, the answer was lost."""
+
+    QUEUED = "queued"
+    LEASED = "leased"
+    ACCEPTED = "accepted"
+    RETRY = "retry"
+    DEAD = "dead"
+    UNKNOWN = "unknown"
+
+
+class MailEvent(StrEnum):
+    LEASE = "lease"
+    ACCEPT = "accept"
+    DELAY = "delay"
+    GIVE_UP = "give_up"
+    LOSE_ANSWER = "lose_answer"
+
+
+JOB_CHANGES: Mapping[tuple[JobState, JobEvent], JobState] = {
+    (JobState.QUEUED, JobEvent.CLAIM): JobState.RUNNING,
+    (JobState.QUEUED, JobEvent.CANCEL): JobState.CANCELLED,
+    (JobState.QUEUED, JobEvent.EXPIRE): JobState.EXPIRED,
+    (JobState.RUNNING, JobEvent.SUCCEED): JobState.SUCCEEDED,
+    (JobState.RUNNING, JobEvent.FAIL): JobState.FAILED,
+    (JobState.RUNNING, JobEvent.CRASH): JobState.CRASHED,
+    (JobState.RUNNING, JobEvent.DEFER): JobState.QUEUED,
+    (JobState.RUNNING, JobEvent.LAPSE): JobState.QUEUED,
+    (JobState.RUNNING, JobEvent.LOSE): JobState.LOST,
+    (JobState.RUNNING, JobEvent.ESCALATE): JobState.NEEDS_HUMAN,
+    (JobState.RUNNING, JobEvent.CANCEL): JobState.CANCELLED,
+}
+
+MAIL_CHANGES: Mapping[tuple[MailState, MailEvent], MailState] = {
+    (MailState.QUEUED, MailEvent.LEASE): MailState.LEASED,
+    (MailState.RETRY, MailEvent.LEASE): MailState.LEASED,
+    (MailState.UNKNOWN, MailEvent.LEASE): MailState.LEASED,  # a report is sent once more, under the same Message-ID
+    (MailState.LEASED, MailEvent.ACCEPT): MailState.ACCEPTED,
+    (MailState.LEASED, MailEvent.DELAY): MailState.RETRY,
+    (MailState.LEASED, MailEvent.GIVE_UP): MailState.DEAD,
+    (MailState.LEASED, MailEvent.LOSE_ANSWER): MailState.UNKNOWN,
+}
+
+JOB_OPEN = frozenset({JobState.QUEUED, JobState.RUNNING})
+RUN_OPEN = frozenset({RunState.QUEUED, RunState.RUNNING})
+
+
+class Policy(StrEnum):
+    """Whether a job's steps may be repeated after their worker died; never both."""
+
+    RETRY_SAFE = "retry_safe"
+    AT_MOST_ONCE = "at_most_once"
+
+
+def change_job(state: JobState, event: JobEvent) -> JobState:
+    """The state after an event.
+
+    Raises:
+        IllegalChange: the table has no such change.
+    """
+    try:
+        return JOB_CHANGES[state, event]
+    except KeyError:
+        raise IllegalChange(f"a {state} job cannot {event}") from None
+
+
+def job_sources(event: JobEvent) -> frozenset[JobState]:
+    """The states in which a job may meet an event; what a conditional update compares with."""
+    return frozenset(state for state, allowed in JOB_CHANGES if allowed is event)
+
+
+def change_mail(state: MailState, event: MailEvent) -> MailState:
+    """The state after an event.
+
+    Raises:
+        IllegalChange: the table has no such change.
+    """
+    try:
+        return MAIL_CHANGES[state, event]
+    except KeyError:
+        raise IllegalChange(f"a {state} message cannot {event}") from None
+
+
+def mail_sources(event: MailEvent) -> frozenset[MailState]:
+    return frozenset(state for state, allowed in MAIL_CHANGES if allowed is event)
+
+
+def lapse_event(policy: Policy, attempt: int, most: int) -> JobEvent:
+    """What a lease that ran out means: try again, give up, or ask a person.
+
+    Attributes of the decision: `attempt` counts from 1, `most` is how often the job may be tried in all.
+    """
+    if policy is Policy.AT_MOST_ONCE:
+        return JobEvent.ESCALATE
+    return JobEvent.LAPSE if attempt < most else JobEvent.LOSE
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """The jobs of a run, as far as its own state depends on them."""
+
+    states: tuple[JobState, ...]
+    verdicts: tuple[Verdict, ...]
+
+
+def run_state(progress: Progress) -> RunState:
+    """The state of a run whose jobs stand so; a run without jobs is `FAILED`, it did nothing."""
+    states = set(progress.states)
+    if not states:
+        return RunState.FAILED
+    if states & JOB_OPEN:
+        return RunState.QUEUED if states == {JobState.QUEUED} else RunState.RUNNING
+    if states == {JobState.CANCELLED}:
+        return RunState.CANCELLED
+    return RunState.SUCCEEDED if states == {JobState.SUCCEEDED} else RunState.FAILED
+
+
+def run_verdict(progress: Progress) -> Verdict:
+    """The worst verdict of the jobs; a job that came to no result counts as `UNKNOWN`."""
+    return worst(progress.verdicts)
+
+
+def job_verdict(state: JobState, checks: tuple[Verdict, ...]) -> Verdict:
+    """The verdict of a job: the worst of its checks, and never better than `UNKNOWN` unless it was fully examined."""
+    if state is JobState.SUCCEEDED:
+        return worst(checks)
+    return worst([Verdict.UNKNOWN, *checks])
