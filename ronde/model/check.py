@@ -3,12 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from types import MappingProxyType
 
 from ronde.model.verdict import Level, Severity, Verdict, worst
 
 Json = str | int | float | bool | None | Sequence["Json"] | Mapping[str, "Json"]
-NOTHING: Mapping[str, Json] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +23,7 @@ class Finding:
     rule: str
     severity: Severity
     message: str
-    evidence: Mapping[str, Json] = NOTHING
+    evidence: Mapping[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +71,8 @@ class Check:
     findings: tuple[Finding, ...] = ()
     level: Level | None = None
     evidence_at: datetime | None = None
-    facts: Mapping[str, Json] = NOTHING
-    objective: Mapping[str, Json] = NOTHING
+    facts: Mapping[str, Json] = field(default_factory=dict)
+    objective: Mapping[str, Json] = field(default_factory=dict)
     exchanges: tuple[Exchange, ...] = field(default=(), repr=False)
 
     @property

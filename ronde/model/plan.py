@@ -7,11 +7,11 @@ large, how many) stand in it, so that a later change of the inventory never rewr
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from ronde.model.check import NOTHING, Json
+from ronde.model.check import Json
 from ronde.model.run import Policy
 
 
@@ -46,7 +46,7 @@ class Step:
 
     id: str
     use: str
-    parameters: Mapping[str, Json] = NOTHING
+    parameters: Mapping[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -64,6 +64,8 @@ class JobPlan:
     Attributes:
         lanes: what the job shares with others, over all runs; it starts only while every lane has room.
         limit: longest time the job may take once started.
+        not_before, not_after: the span in which a first start is useful; a job not started by then is `expired`, never
+            run late. Left out, at once and without end.
     """
 
     target: Target
@@ -73,6 +75,8 @@ class JobPlan:
     policy: Policy = Policy.RETRY_SAFE
     retry: Retry = Retry()
     limit: timedelta = timedelta(hours=1)
+    not_before: datetime | None = None
+    not_after: datetime | None = None
 
 
 class Trigger(StrEnum):
@@ -91,13 +95,12 @@ class Occurrence:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A run that does not exist yet: what, on which targets, who asked and why, and until when a start is useful.
+    """A run that does not exist yet: what, on which targets, who asked and why.
 
     Attributes:
         playbook: the name people see: `backup/check`, `report/night`, `round/night`.
         digest: SHA-256 of the playbook's text, so that the run says which version it followed.
         occurrence: the due instant it answers; None for an order by a person.
-        not_after: a job not started by then is `expired`, never run late.
     """
 
     playbook: str
@@ -107,7 +110,6 @@ class Order:
     requested_by: str
     reason: str = ""
     occurrence: Occurrence | None = None
-    not_after: datetime | None = None
 
 
 def plan_json(order: Order) -> dict[str, Json]:
@@ -115,7 +117,6 @@ def plan_json(order: Order) -> dict[str, Json]:
     return {
         "playbook": order.playbook,
         "digest": order.digest,
-        "not_after": order.not_after.isoformat() if order.not_after else None,
         "jobs": [job_json(job) for job in order.jobs],
     }
 
@@ -132,6 +133,8 @@ def job_json(job: JobPlan) -> dict[str, Json]:
         "policy": job.policy.value,
         "retry": {"attempts": job.retry.attempts, "delays_s": [delay.total_seconds() for delay in job.retry.delays]},
         "limit_s": job.limit.total_seconds(),
+        "not_before": job.not_before.isoformat() if job.not_before else None,
+        "not_after": job.not_after.isoformat() if job.not_after else None,
     }
 
 
@@ -146,7 +149,13 @@ def job_from_json(value: Mapping[str, Json]) -> JobPlan:
         policy=Policy(raw["policy"]),
         retry=Retry(raw["retry"]["attempts"], tuple(timedelta(seconds=delay) for delay in raw["retry"]["delays_s"])),
         limit=timedelta(seconds=raw["limit_s"]),
+        not_before=_instant(raw["not_before"]),
+        not_after=_instant(raw["not_after"]),
     )
+
+
+def _instant(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
 
 
 def canonical(value: Json) -> bytes:

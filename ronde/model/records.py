@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from ronde.model.check import NOTHING, Check, Finding, Json
+from ronde.model.check import Check, Finding, Json
 from ronde.model.errors import RondeError
 from ronde.model.plan import JobPlan, Target
 from ronde.model.run import JobState, MailState, RunState
@@ -77,8 +77,8 @@ class CheckRecord:
     evidence_at: datetime | None
     recorded_at: datetime
     findings: tuple[Finding, ...] = ()
-    facts: Mapping[str, Json] = NOTHING
-    objective: Mapping[str, Json] = NOTHING
+    facts: Mapping[str, Json] = field(default_factory=dict)
+    objective: Mapping[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ class EventRecord:
     actor: str
     action: str
     subject: str
-    data: Mapping[str, Json] = NOTHING
+    data: Mapping[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
