@@ -1,0 +1,130 @@
+"""What the lab consists of: two clients, their hosts and what these back up. Data only; `Lab` brings it to life."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Restic:
+    """A restic repository; `folders` are the source folders each snapshot holds, `sample` the share read each night."""
+
+    name: str
+    nights: int
+    folders: tuple[str, ...]
+    sample: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Borg:
+    name: str
+    nights: int
+    sample: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Dump:
+    """A series of dump files; `min_size` as the inventory writes it."""
+
+    name: str
+    format: Literal["pg_dump", "pg_custom", "mysqldump", "tar", "zip", "plain"]
+    suffix: str
+    min_size: str = "1kB"
+
+    @property
+    def is_postgres(self) -> bool:
+        return self.format.startswith("pg_")
+
+
+Backup = Restic | Borg | Dump
+
+
+@dataclass(frozen=True, slots=True)
+class HostSpec:
+    """A host: `octet` is the last part of its address, `vm` its machine in the vCenter when named otherwise."""
+
+    name: str
+    octet: int
+    backups: tuple[Backup, ...] = ()
+    via: str = ""
+    tags: tuple[str, ...] = ()
+    vm: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientSpec:
+    id: str
+    name: str
+    language: str
+    timezone: str
+    contact: tuple[str, str]
+    hosts: tuple[HostSpec, ...]
+    vcenter: str = ""
+
+
+DUMP_NIGHTS = 7
+
+COMMUNE = ClientSpec(
+    id="commune-exemple",
+    name="Commune d'Exemple",
+    language="fr",
+    timezone="Europe/Paris",
+    contact=("Service informatique", "informatique@commune.example"),
+    vcenter="vc1",
+    hosts=(
+        HostSpec("bastion", 10, tags=("jump",)),
+        HostSpec(
+            "srv-fichiers",
+            11,
+            tags=("files",),
+            backups=(
+                Restic("documents", nights=21, folders=("communs", "rh"), sample="1/4"),
+                Restic("partages", nights=10, folders=("partages",)),
+                Dump("configurations", "tar", ".tar.gz"),
+            ),
+        ),
+        HostSpec(
+            "srv-compta",
+            12,
+            tags=("db",),
+            backups=(
+                Borg("compta", nights=21),
+                Dump("mairie-db", "pg_dump", ".sql.gz", min_size="50kB"),
+                Dump("paie", "pg_custom", ".dump", min_size="50kB"),
+            ),
+        ),
+        HostSpec(
+            "srv-archives",
+            13,
+            via="bastion",
+            tags=("files",),
+            backups=(Dump("etat-civil", "zip", ".zip"), Dump("deliberations", "tar", ".tar.xz")),
+        ),
+    ),
+)
+
+ECOLE = ClientSpec(
+    id="ecole-modele",
+    name="École Modèle",
+    language="fr",
+    timezone="Europe/Paris",
+    contact=("Direction", "direction@ecole.example"),
+    hosts=(
+        HostSpec(
+            "srv-ecole",
+            21,
+            backups=(
+                Borg("pedagogie", nights=10, sample="1/1"),
+                Dump("moodle", "mysqldump", ".sql.zst", min_size="10kB"),
+            ),
+        ),
+        HostSpec("srv-web", 22, backups=(Restic("site", nights=10, folders=("htdocs", "medias")),)),
+        HostSpec("srv-cantine", 23, backups=(Dump("cantine", "pg_dump", ".sql", min_size="50kB"),)),
+        HostSpec("srv-biblio", 24, backups=(Dump("biblio", "tar", ".tar"),)),
+        HostSpec("srv-labo", 25, backups=(Dump("releves", "plain", ".csv"),)),
+    ),
+)
+
+SITE = (COMMUNE, ECOLE)
+VCENTER_OCTET = 50
+MAIL_OCTET = 60
+BROKER_OCTET = 61
