@@ -7,7 +7,7 @@ large, how many) stand in it, so that a later change of the inventory never rewr
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -77,6 +77,10 @@ class JobPlan:
     limit: timedelta = timedelta(hours=1)
     not_before: datetime | None = None
     not_after: datetime | None = None
+
+    def until(self, end: datetime) -> "JobPlan":
+        """The same job, no longer useful to start after `end`."""
+        return replace(self, not_after=end)
 
 
 class Trigger(StrEnum):

@@ -1,0 +1,145 @@
+"""From due instants to runs: what one beat entry fires, and the roll call that catches whatever was lost."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from ronde.engine.parts import Engine
+from ronde.engine.planning import Planner, Wish, report_job
+from ronde.model.errors import InputError, QueueError
+from ronde.model.inventory import Client, Inventory, Schedule
+from ronde.model.plan import JobPlan, Occurrence, Order, Trigger, digest
+from ronde.model.records import Scope
+from ronde.model.schedule import Fire, Missed, decide
+from ronde.ports import Hint
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class RollCall:
+    """What one roll call did, for the log."""
+
+    fired: int = 0
+    missed: int = 0
+    reaped: int = 0
+    sent: int = 0
+
+
+def fire(engine: Engine, client: str, schedule: str) -> int:
+    """Decide what is due of one schedule, now; the number of runs that came of it.
+
+    A schedule that the inventory no longer has is nothing: beat keeps its entries until it is restarted.
+    """
+    inventory = engine.inventories.current()
+    found = inventory.clients.get(client)
+    entry = found.schedules.get(schedule) if found else None
+    if found is None or entry is None:
+        log.info("no such schedule any more", client=client, schedule=schedule)
+        return 0
+    return _fire_all(engine, [(found, schedule, entry)])[0]
+
+
+def roll_call(engine: Engine, beat: str) -> RollCall:
+    """Once a minute: fire what beat lost, mark what is too late, and move on what lost its message or worker."""
+    now = engine.clock.now()
+    engine.ledger.beat_seen(beat, now)
+    fired, missed = _fire_all(engine, list(entries(engine.inventories.current())))
+    reaped = engine.ledger.reap(now)
+    for run in dict.fromkeys([*reaped, *engine.ledger.unfinished(now)]):
+        engine.ledger.advance(run, now)
+    sent = send_due(engine)
+    engine.queue.deliver()
+    return RollCall(fired, missed, len(reaped), sent)
+
+
+def entries(inventory: Inventory) -> Iterator[tuple[Client, str, Schedule]]:
+    """Every enabled schedule of every client."""
+    for client in inventory.clients.values():
+        for name, entry in client.schedules.items():
+            if entry.enabled:
+                yield client, name, entry
+
+
+def send_due(engine: Engine, run: str | None = None) -> int:
+    """Wake workers for queued jobs that are due; a broker that is away costs nothing but time."""
+    hints: Iterable[Hint] = ()
+    try:
+        hints = engine.ledger.to_send(engine.clock.now(), resend_after=engine.tuning.resend_after, run=run)
+        engine.queue.wake(list(hints))
+    except QueueError as error:
+        log.warning("the broker is away; the roll call sends again", error=str(error))
+        return 0
+    return len(list(hints))
+
+
+def advance(engine: Engine, run: str) -> bool:
+    """Move a run on after one of its jobs ended: its own state, and whatever got a free place now."""
+    ended = engine.ledger.advance(run, engine.clock.now())
+    send_due(engine)
+    return ended
+
+
+def _fire_all(engine: Engine, due: list[tuple[Client, str, Schedule]]) -> tuple[int, int]:
+    now = engine.clock.now()
+    keys = [(client.client, name) for client, name, _ in due]
+    engine.ledger.see_schedules(keys, now)
+    scope = Scope(frozenset(client.client for client, _, _ in due))
+    decided = engine.ledger.decided_until(scope, keys)
+    fired = missed = 0
+    for client, name, entry in due:
+        until = decided.get((client.client, name), now)
+        decisions = decide(name, client.client, entry, ZoneInfo(client.timezone), until, until, now)
+        for item in decisions.missed:
+            missed += _miss(engine, item, now)
+        for item in decisions.fire:
+            fired += _fire(engine, client, name, entry, item, now)
+    return fired, missed
+
+
+def _miss(engine: Engine, item: Missed, now: datetime) -> int:
+    occurrence = Occurrence(item.client, item.schedule, item.due)
+    recorded = engine.ledger.miss_occurrence(occurrence, item.reason, now, item.count)
+    if recorded:
+        log.warning("missed", client=item.client, schedule=item.schedule, due=item.due.isoformat(), why=item.reason)
+    return int(recorded)
+
+
+def _fire(engine: Engine, client: Client, name: str, entry: Schedule, item: Fire, now: datetime) -> int:
+    occurrence = Occurrence(client.client, name, item.due)
+    try:
+        order = _order(engine, client, name, entry, occurrence, now)
+    except InputError as error:
+        return int(engine.ledger.miss_occurrence(occurrence, f"could not be planned: {error}", now))
+    if not order.jobs:
+        return int(engine.ledger.miss_occurrence(occurrence, "it has no target in the inventory", now))
+    run = engine.ledger.claim_occurrence(order, now)
+    if run is None:
+        return 0
+    log.info("fired", client=client.client, schedule=name, due=item.due.isoformat(), run=run)
+    send_due(engine, run)
+    return 1
+
+
+def _order(engine: Engine, client: Client, name: str, entry: Schedule, occurrence: Occurrence, now: datetime) -> Order:
+    delays = engine.tuning.retry_delays
+    if entry.report is not None:
+        jobs: tuple[JobPlan, ...] = (report_job(client, entry.report, name, delays),)
+        version = digest(entry.purpose)
+    else:
+        planner = Planner(engine.playbooks, delays, now)
+        jobs = planner.jobs(client, Wish(entry.purpose, entry.on, wait_for_windows=True))
+        version = planner.digest(entry.purpose)
+    end = occurrence.due + entry.catch_up.within
+    jobs = tuple(job if job.not_after else job.until(end) for job in jobs)
+    return Order(
+        playbook=entry.purpose,
+        digest=version,
+        jobs=jobs,
+        trigger=Trigger.SCHEDULE,
+        requested_by=f"schedule {name}",
+        occurrence=occurrence,
+    )

@@ -1,0 +1,160 @@
+"""What each `use` of a step does: gather through the ports, decide with the rules, return checks."""
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import cast
+from zoneinfo import ZoneInfo
+
+from pydantic import TypeAdapter
+
+from ronde.engine.backups import BackupRequest, PastCheck, check_all, check_clock
+from ronde.engine.machines import MachinesRequest, PastMachine, check_machines
+from ronde.engine.parts import Engine
+from ronde.engine.reporting import report_step
+from ronde.model.check import Check, unverified
+from ronde.model.errors import InputError, RondeError
+from ronde.model.inventory import Backup, Client
+from ronde.model.plan import Step, Target
+from ronde.model.records import CheckRecord, Scope
+from ronde.ports import Claim, Shell, Signal
+
+BACKUP_KINDS = ("restic", "borg", "dump")
+BACKUPS: TypeAdapter[list[Backup]] = TypeAdapter(list[Backup])
+
+
+@dataclass(slots=True)
+class JobContext:
+    """One attempt at one job: what it works with, and what it has found so far.
+
+    `checks` grows step by step, so that what was established before a link broke is kept.
+    """
+
+    engine: Engine
+    claim: Claim
+    client: Client
+    signal: Signal
+    now: datetime
+    resources: ExitStack
+    checks: list[Check] = field(default_factory=list)
+    _shell: Shell | None = None
+
+    @property
+    def target(self) -> Target:
+        return self.claim.plan.target
+
+    @property
+    def scope(self) -> Scope:
+        return Scope.of(self.client.client)
+
+    def shell(self) -> Shell:
+        """The job's one connection, opened when the first step needs it."""
+        if self._shell is None:
+            opened = self.engine.shells.open(self.client, self.target.name, self.signal)
+            self._shell = self.resources.enter_context(opened)
+        return self._shell
+
+
+def run_step(context: JobContext, step: Step) -> None:
+    """Run one step; its checks are added to the context.
+
+    Raises:
+        InputError: a plan made by a later version uses a step this version does not know.
+        RondeError: the step came to no result; checks of what it did examine are in the context all the same.
+    """
+    use = STEPS.get(step.use)
+    if use is None:
+        raise InputError(f'This version does not know the step "{step.use}".', advice="Upgrade this worker.")
+    use(context, step)
+
+
+def planned_subjects(steps: tuple[Step, ...], target: Target) -> list[tuple[str, str]]:
+    """(kind, subject) of everything the steps were to examine; what has no check in the end was not verified."""
+    subjects: list[tuple[str, str]] = []
+    for step in steps:
+        if step.use == "backups":
+            subjects += [(backup.tool, backup.name) for backup in _backups(step)]
+        elif step.use == "machines":
+            subjects.append(("vcenter", target.name))
+    return subjects
+
+
+def missing_checks(context: JobContext, error: RondeError) -> list[Check]:
+    """One `unknown` check for each planned subject that has none."""
+    done = {(check.kind, check.subject) for check in context.checks}
+    return [
+        unverified(subject, kind, context.target.name, f"not-verified-{error.code}", f"not verified: {error.message}")
+        for kind, subject in planned_subjects(context.claim.plan.steps, context.target)
+        if (kind, subject) not in done
+    ]
+
+
+def _clock(context: JobContext, _step: Step) -> None:
+    context.checks.append(check_clock(context.shell(), context.target.name, context.engine.clock))
+
+
+def _backups(step: Step) -> list[Backup]:
+    return BACKUPS.validate_python(step.parameters.get("backups", []))
+
+
+def _check_backups(context: JobContext, step: Step) -> None:
+    history = context.engine.ledger.history(context.scope, context.target.name, BACKUP_KINDS, before=context.now)
+    deep = cast("list[str]", step.parameters.get("deep", []))
+    requests = [
+        BackupRequest(
+            client=context.client.client,
+            host=context.target.name,
+            backup=backup,
+            now=context.now,
+            zone=ZoneInfo(context.client.timezone),
+            history=[
+                _past(record) for record in history if (record.kind, record.subject) == (backup.tool, backup.name)
+            ],
+            clock=context.engine.clock,
+            deep=backup.name in deep,
+        )
+        for backup in _backups(step)
+    ]
+    context.checks += check_all(context.shell(), context.engine.secrets, requests)
+
+
+def _check_machines(context: JobContext, step: Step) -> None:
+    frozen = Client.model_validate(step.parameters["client"])
+    history: dict[str, list[PastMachine]] = {}
+    for record in context.engine.ledger.history(context.scope, context.target.name, ("vm",), before=context.now):
+        key = record.facts.get("key")
+        if isinstance(key, str):
+            history.setdefault(key, []).append(PastMachine(record.recorded_at, record.facts))
+    opened = context.engine.vcenters.open(context.client, context.target.name, context.signal)
+    with opened as vcenter:
+        request = MachinesRequest(
+            client=frozen,
+            vcenter=context.target.name,
+            now=context.now,
+            clock=context.engine.clock,
+            history=history,
+        )
+        context.checks += check_machines(vcenter, request)
+
+
+def _report(context: JobContext, step: Step) -> None:
+    context.checks.append(report_step(context.engine, context.client, step, context.now))
+
+
+def _past(record: CheckRecord) -> PastCheck:
+    return PastCheck(
+        at=record.recorded_at,
+        verdict=record.verdict,
+        level=record.level,
+        facts=record.facts,
+        findings=tuple(finding.rule for finding in record.findings),
+    )
+
+
+STEPS: Mapping[str, Callable[[JobContext, Step], None]] = {
+    "clock": _clock,
+    "backups": _check_backups,
+    "machines": _check_machines,
+    "report": _report,
+}
