@@ -1,0 +1,1 @@
+"""Celery tasks, thin as web views: decode ids, call the engine, let the ledger remember."""

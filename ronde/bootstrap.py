@@ -1,0 +1,202 @@
+"""From settings to wired services: the one file that knows both what the engine wishes for and what fulfils it."""
+
+import os
+import socket
+import threading
+import time
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from importlib.metadata import version
+from pathlib import Path
+
+from celery import Celery, signals
+
+from ronde.adapters.files import InventoryStore, load_playbooks
+from ronde.adapters.ledger import LedgerClock, SqlLedger
+from ronde.adapters.logs import configure_logs
+from ronde.adapters.mail import SmtpMailer
+from ronde.adapters.queue import CeleryQueue, make_app
+from ronde.adapters.queue.heartbeat import Heartbeat
+from ronde.adapters.queue.sender import NoQueue
+from ronde.adapters.secrets import FileSecrets
+from ronde.adapters.ssh import SshLimits, SshShells
+from ronde.adapters.vsphere import PyVmomiVCenters, VCenterLimits
+from ronde.engine.holding import Holding
+from ronde.engine.parts import Engine, Tuning
+from ronde.engine.redacting import KnownSecrets
+from ronde.model.errors import InventoryError
+from ronde.model.inventory import Inventory
+from ronde.model.playbook import Named
+from ronde.ports import Queue
+from ronde.settings import Settings, load_settings
+
+
+@dataclass(frozen=True)
+class Services:
+    """Everything wired, each part made when it is first needed: a command that only reads opens no connection.
+
+    Attributes:
+        queue: how workers are woken; left out, Celery on the settings' broker.
+        role: what this process is, for its name in the ledger.
+    """
+
+    settings: Settings
+    queue_override: Queue | None = None
+    role: str = "cli"
+
+    @cached_property
+    def playbooks(self) -> dict[str, Named]:
+        return load_playbooks(self.settings.playbooks)
+
+    @cached_property
+    def inventories(self) -> InventoryStore:
+        return InventoryStore(self.settings.inventory, frozenset(self.playbooks))
+
+    @cached_property
+    def ledger(self) -> SqlLedger:
+        self.settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return SqlLedger(self.settings.ledger_url, output_cap=self.settings.output_cap)
+
+    @cached_property
+    def clock(self) -> LedgerClock:
+        return LedgerClock(self.ledger)
+
+    @cached_property
+    def secrets(self) -> KnownSecrets:
+        credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+        return KnownSecrets(
+            FileSecrets(
+                self.settings.secrets_dir, self.settings.age_identity, Path(credentials) if credentials else None
+            )
+        )
+
+    @cached_property
+    def shells(self) -> SshShells:
+        return SshShells(self.secrets, self.clock, SshLimits())
+
+    @cached_property
+    def vcenters(self) -> PyVmomiVCenters:
+        return PyVmomiVCenters(self.secrets, self.clock, self.settings.certificates, VCenterLimits())
+
+    @cached_property
+    def mailer(self) -> SmtpMailer:
+        settings = self.settings
+        return SmtpMailer(
+            host=settings.smtp_host,
+            port=settings.smtp_port,
+            tls=settings.smtp_tls,
+            user=settings.smtp_user,
+            password=settings.smtp_password,
+            secrets=self.secrets,
+            cafile=settings.smtp_cafile,
+        )
+
+    @cached_property
+    def app(self) -> Celery:
+        return make_app(self.settings.queue_url, roll_call=self.settings.roll_call)
+
+    @cached_property
+    def queue(self) -> Queue:
+        return self.queue_override or CeleryQueue(self.app)
+
+    @cached_property
+    def worker(self) -> str:
+        return f"{socket.gethostname()}:{os.getpid()}:{self.role}"
+
+    @cached_property
+    def holding(self) -> Holding:
+        return Holding(self.ledger, self.clock, worker=self.worker, lease=self.settings.lease)
+
+    @cached_property
+    def engine(self) -> Engine:
+        settings = self.settings
+        return Engine(
+            ledger=self.ledger,
+            queue=self.queue,
+            shells=self.shells,
+            vcenters=self.vcenters,
+            secrets=self.secrets,
+            inventories=self.inventories,
+            mailer=self.mailer,
+            clock=self.clock,
+            playbooks=self.playbooks,
+            holding=self.holding,
+            tuning=Tuning(settings.lease, settings.resend_after, settings.retry_delays),
+            worker=self.worker,
+            pause=time.sleep,
+        )
+
+    def close(self) -> None:
+        """Give back what was opened."""
+        if "ledger" in self.__dict__:
+            self.ledger.close()
+
+
+def build(settings: Settings | None = None, *, queue: Queue | None = None, role: str = "cli") -> Services:
+    """Services on the given settings, or on those of the environment.
+
+    Raises:
+        InputError: a setting is unknown or wrong.
+    """
+    return Services(settings or load_settings(), queue, role)
+
+
+def build_here(settings: Settings | None = None) -> Services:
+    """Services for work in this very process, without broker or beat; the ledger is brought up to date first."""
+    services = build(settings, queue=NoQueue(), role="here")
+    services.ledger.upgrade()
+    return services
+
+
+_LOCK = threading.Lock()
+
+
+@lru_cache(maxsize=1)
+def _process_services() -> Services:
+    return build(role="worker")
+
+
+def services() -> Services:
+    """This worker process's own services; made once, whichever thread asks first."""
+    with _LOCK:
+        return _process_services()
+
+
+def celery_app() -> Celery:
+    """The application for `worker.py`, with its schedule and the heartbeat of each worker process."""
+    ours = services()
+    configure_logs(ours.settings.log_level, ours.settings.log_format)
+    signals.setup_logging.connect(_keep_our_logging, weak=False)
+    signals.worker_ready.connect(_start_heart, weak=False)
+    signals.worker_shutdown.connect(_stop_heart, weak=False)
+    return ours.app
+
+
+def inventory_or_none(ours: Services) -> Inventory | None:
+    """The inventory in force, or None when there has never been a valid one."""
+    try:
+        return ours.inventories.current()
+    except InventoryError:
+        return None
+
+
+@lru_cache(maxsize=1)
+def _heart() -> Heartbeat:
+    ours = services()
+    return Heartbeat(ours.holding.beat, every=ours.settings.heartbeat)
+
+
+def _keep_our_logging(**_: object) -> None:
+    """A receiver of this signal keeps Celery from configuring logging itself."""
+
+
+def _start_heart(sender: object, **_: object) -> None:
+    ours = services()
+    queues = sorted(str(name) for name in getattr(sender, "app", None).amqp.queues.consume_from)
+    ours.ledger.worker_seen(ours.worker, queues, version("ronde"), ours.clock.now())
+    _heart().start()
+
+
+def _stop_heart(**_: object) -> None:
+    _heart().stop()
+    services().close()

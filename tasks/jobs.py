@@ -1,0 +1,31 @@
+"""What happens on clients' targets, and what follows."""
+
+from celery import shared_task
+
+from ronde.bootstrap import services
+from ronde.engine import firing
+from ronde.engine import work as engine_work
+from ronde.model.errors import LedgerError, QueueError
+from ronde.ports import Hint
+from tasks.logs import log
+
+
+@shared_task(name="ronde.work")
+def work(job: str, attempt: int) -> None:
+    """One attempt at one job. A doubled, late or early message does nothing."""
+    engine = services().engine
+    try:
+        run = engine_work.work(engine, Hint(job, attempt))
+        if run is not None:
+            engine.queue.advance(run)
+    except (LedgerError, QueueError) as error:
+        log.warning("left to the roll call", job=job, error=str(error))
+
+
+@shared_task(name="ronde.advance")
+def advance(run: str) -> None:
+    """Move a run on after one of its jobs ended."""
+    try:
+        firing.advance(services().engine, run)
+    except LedgerError as error:
+        log.warning("left to the roll call", run=run, error=str(error))
