@@ -83,12 +83,30 @@ class Shells(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Question:
+    """Which properties of which objects of a vCenter.
+
+    Attributes:
+        kind: managed object type, `VirtualMachine`.
+        paths: property paths, `runtime.powerState`.
+        ids: moIds of the objects; None = all of the kind below the root folder, and for `CustomFieldsManager`, of which
+            there is one, that one.
+    """
+
+    kind: str
+    paths: Sequence[str]
+    ids: Sequence[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ManagedObject:
     """One object of a vCenter with the properties that were asked for.
 
     Attributes:
         kind: managed object type, `VirtualMachine`; `id` its moId, `vm-42`; unique only within one vCenter.
-        properties: path → value; a path that is unset on the server is absent.
+        properties: path → value; a path that is unset on the server is absent. Values are plain: a data object is a
+            dictionary without its unset fields, a reference to a managed object is its moId, times are aware; devices
+            and their backings carry their type's name under `_type`.
         missing: path → fault name, for what we were not allowed or able to read.
     """
 
@@ -112,8 +130,8 @@ class VCenter(Protocol):
     def now(self) -> datetime:
         """The vCenter's clock, aware, in UTC."""
 
-    def fetch(self, kind: str, paths: Sequence[str], ids: Sequence[str] | None = None) -> Sequence[ManagedObject]:
-        """Properties of all objects of a kind below the root folder, or of the given ones, in pages.
+    def fetch(self, questions: Sequence[Question]) -> Sequence[ManagedObject]:
+        """Answer several questions at once, in pages; an object that vanished meanwhile is left out.
 
         Raises:
             VCenterUnreachable, SessionExpired, VCenterFault: see `ronde.model.errors`.
