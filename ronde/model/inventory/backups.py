@@ -4,7 +4,19 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from ronde.model.inventory.fields import Duration, Entry, Name, SecretRef, ShareOf, Size, Window, Words
+from ronde.model.inventory.fields import (
+    Duration,
+    Entry,
+    Glob,
+    Name,
+    Prefix,
+    Repository,
+    SecretRef,
+    ShareOf,
+    Size,
+    Window,
+    Words,
+)
 from ronde.model.units import parse_duration
 
 DAY_AND_GRACE = parse_duration("26h")  # a nightly job plus two hours' grace; Backup Radar and Veeam ONE alert past 24 h
@@ -48,7 +60,7 @@ class ResticBackup(BackupBase):
     """
 
     tool: Literal["restic"]
-    repository: Annotated[str, Field(min_length=1, pattern=r"^[^-\x00-\x1f][^\x00-\x1f]*$")]
+    repository: Repository
     password: SecretRef
     paths: Words = ()
     backup_host: str = ""
@@ -64,9 +76,9 @@ class BorgBackup(BackupBase):
     """
 
     tool: Literal["borg"]
-    repository: Annotated[str, Field(min_length=1, pattern=r"^[^-\x00-\x1f][^\x00-\x1f]*$")]
+    repository: Repository
     password: SecretRef | None = None
-    prefix: Annotated[str, Field(pattern=r"^[\w.@{}:+-]*$")] = ""
+    prefix: Prefix = ""
 
 
 class DumpBackup(BackupBase):
@@ -79,7 +91,7 @@ class DumpBackup(BackupBase):
     """
 
     tool: Literal["dump"]
-    path: Annotated[str, Field(pattern=r"^/[^\x00-\x1f]*$")]
+    path: Glob
     format: Literal["pg_dump", "pg_dumpall", "pg_custom", "mysqldump", "tar", "zip", "plain"]
     min_size: Size = 1
 

@@ -7,14 +7,27 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from ronde.model.inventory.backups import Backup
-from ronde.model.inventory.fields import Email, Entry, HostKeys, Name, SecretRef, Words, Zone
+from ronde.model.inventory.fields import (
+    Address,
+    CertificatePath,
+    Domain,
+    Email,
+    Entry,
+    HostKeys,
+    Login,
+    Name,
+    SecretRef,
+    Text,
+    Words,
+    Zone,
+)
 from ronde.model.inventory.schedules import Schedule
 
 
 class Contact(Entry):
     """A person of the client; `receives` says which reports are sent to them."""
 
-    name: Annotated[str, Field(min_length=1)]
+    name: Text
     email: Email
     receives: tuple[Literal["night", "month"], ...] = ()
     language: Literal["fr", "en"] | None = None
@@ -30,9 +43,9 @@ class Host(Entry):
         vm: the virtual machine's name in the vCenter when it differs from the host's.
     """
 
-    address: Annotated[str, Field(min_length=1, pattern=r"^[\w.:-]+$")]
+    address: Address
     port: Annotated[int, Field(ge=1, le=65535)] = 22
-    user: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9._-]*$")]
+    user: Login
     key: SecretRef
     host_key: HostKeys = ()
     via: Name | None = None
@@ -57,18 +70,18 @@ class VCenter(Entry):
         thresholds: rule thresholds that differ from the defaults, by rule id: `snap-age: {warning: 48h, critical: 7d}`.
     """
 
-    address: Annotated[str, Field(min_length=1, pattern=r"^[\w.:-]+$")]
+    address: Address
     port: Annotated[int, Field(ge=1, le=65535)] = 443
-    user: Annotated[str, Field(min_length=1)]
+    user: Text
     password: SecretRef
-    certificate: Annotated[str, Field(pattern=r"^[\w./-]+\.pem$")]
+    certificate: CertificatePath
     thresholds: Mapping[str, Mapping[str, str | int | float]] = Field(default_factory=dict)
 
 
 class Exemption(Entry):
     """A virtual machine that needs no backup, why, and until when that holds."""
 
-    vm: Annotated[str, Field(min_length=1)]
+    vm: Text
     reason: Annotated[str, Field(min_length=3)]
     until: date
 
@@ -85,7 +98,7 @@ class Client(Entry):
     """One client's file."""
 
     client: Name
-    name: Annotated[str, Field(min_length=1)]
+    name: Text
     language: Literal["fr", "en"] = "fr"
     timezone: Zone = "Europe/Paris"
     contacts: tuple[Contact, ...] = ()
@@ -105,10 +118,10 @@ class Provider(Entry):
         alerts: addresses of the technicians who are told what clients are not.
     """
 
-    name: Annotated[str, Field(min_length=1)]
+    name: Text
     sender: Email
     reply_to: Email | None = None
-    message_domain: Annotated[str, Field(pattern=r"^[a-z0-9.-]+$")] | None = None
+    message_domain: Domain | None = None
     phone: str | None = None
     alerts: tuple[Email, ...] = ()
     timezone: Zone = "Europe/Paris"

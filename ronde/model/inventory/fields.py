@@ -1,16 +1,50 @@
 """The kinds of value an inventory field can hold, each with its check and its writing back to text."""
 
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from datetime import timedelta
+from functools import cache
+from types import MappingProxyType
 from typing import Annotated
 from zoneinfo import available_timezones
 
-from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
+from ronde.model.cron import parse_cron
 from ronde.model.units import DailyWindow, Share, format_duration, parse_duration, parse_size
+from ronde.model.words import hint
 
 _SECRET = r"^(age://[\w.-]+(/[\w.-]+)+|file:///.+|cred://[\w.-]+|env://[A-Za-z_]\w*)$"  # noqa: S105 - a pattern, not a secret
 _HOST_KEY = r"^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)) [A-Za-z0-9+/]+={0,2}( .*)?$"
+_NAME = r"^[a-z0-9][a-z0-9._-]{0,62}$"
+_EMAIL = r"^[^@\s<>\x00-\x1f]+@[^@\s<>\x00-\x1f]+$"
+_ADDRESS = r"^[\w:][\w.:-]*$"
+_LOGIN = r"^[a-z_][a-z0-9._-]*$"
+_REPOSITORY = r"^[^-\x00-\x1f][^\x00-\x1f]*$"
+_PREFIX = r"^[\w.@{}:+-]*$"
+_GLOB = r"^/[^\x00-\x1f]*$"
+_CERTIFICATE = r"^[\w-][\w.-]*(/[\w-][\w.-]*)*\.pem$"
+_PLAYBOOK = r"^[a-z0-9-]+/[a-z0-9-]+$"
+_DOMAIN = r"^[a-z0-9.-]+$"
+
+PATTERN_WORDS: Mapping[str, str] = MappingProxyType(
+    {
+        _SECRET: "a reference to a secret; write age://FOLDER/NAME, file:///PATH, cred://NAME or env://NAME",
+        _HOST_KEY: 'a public host key; it looks like "ssh-ed25519 AAAA…", as ssh-keyscan prints it after the address',
+        _NAME: "a name: lower-case letters, digits, dots, dashes and underscores, a letter or digit first, at most 63",
+        _EMAIL: "an email address",
+        _ADDRESS: "a host name or an IP address",
+        _LOGIN: "a login name",
+        _REPOSITORY: "a repository: a path or URL on one line that does not start with a dash",
+        _PREFIX: "an archive prefix: letters, digits and . @ { } : + - _",
+        _GLOB: "an absolute path; it starts with /",
+        _CERTIFICATE: "a certificate's path below the folder certificates; it ends in .pem",
+        _PLAYBOOK: "a playbook; they are named like backup/check",
+        _DOMAIN: "a domain name in lower case",
+    }
+)
+"""What a text must be, by the pattern it missed; for error messages."""
+
+SECRET_PATTERN = _SECRET
 
 
 class Entry(BaseModel):
@@ -40,19 +74,19 @@ def _as_list(value: object) -> object:
 
 
 def _known_zone(value: str) -> str:
-    if value not in available_timezones():
-        raise ValueError(f'"{value}" is not a time zone of the IANA database')
+    if value not in _zones():
+        raise ValueError(f'"{value}" is not a time zone of the IANA database{hint(value, _zones())}')
     return value
 
 
+@cache
+def _zones() -> frozenset[str]:
+    """The names of the database, read once: it holds some six hundred files."""
+    return frozenset(available_timezones())
+
+
 def _valid_cron(value: str) -> str:
-    count = len(value.split())
-    if count != 5:
-        raise ValueError(f'"{value}": {count} fields; a schedule has five: minute hour day month weekday')
-    try:
-        CronSim(value, datetime(2026, 1, 1))  # noqa: DTZ001 - only the fields are checked, no instant is meant
-    except CronSimError as error:
-        raise ValueError(f'"{value}": {error}') from error
+    parse_cron(value)
     return value
 
 
@@ -71,8 +105,17 @@ Window = Annotated[
 Words = Annotated[tuple[str, ...], BeforeValidator(_as_list, json_schema_input_type=str | tuple[str, ...])]
 Zone = Annotated[str, AfterValidator(_known_zone)]
 Cron = Annotated[str, AfterValidator(_valid_cron)]
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
+Text = Annotated[str, Field(min_length=1)]
+Name = Annotated[str, Field(pattern=_NAME)]
 SecretRef = Annotated[str, Field(pattern=_SECRET)]
 HostKey = Annotated[str, Field(pattern=_HOST_KEY)]
 HostKeys = Annotated[tuple[HostKey, ...], BeforeValidator(_as_list, json_schema_input_type=str | tuple[HostKey, ...])]
-Email = Annotated[str, Field(pattern=r"^[^@\s<>\x00-\x1f]+@[^@\s<>\x00-\x1f]+$")]
+Email = Annotated[str, Field(pattern=_EMAIL)]
+Address = Annotated[str, Field(pattern=_ADDRESS)]
+Login = Annotated[str, Field(pattern=_LOGIN)]
+Repository = Annotated[str, Field(pattern=_REPOSITORY)]
+Prefix = Annotated[str, Field(pattern=_PREFIX)]
+Glob = Annotated[str, Field(pattern=_GLOB)]
+CertificatePath = Annotated[str, Field(pattern=_CERTIFICATE)]
+PlaybookName = Annotated[str, Field(pattern=_PLAYBOOK)]
+Domain = Annotated[str, Field(pattern=_DOMAIN)]

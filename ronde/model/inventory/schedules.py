@@ -1,10 +1,10 @@
 """When a client's playbooks and reports are due."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
-from ronde.model.inventory.fields import Cron, Duration, Entry, Words
+from ronde.model.inventory.fields import Cron, Duration, Entry, PlaybookName, Words
 from ronde.model.units import parse_duration
 
 
@@ -33,7 +33,7 @@ class Schedule(Entry):
         catch_up: how late is still useful; left out, fifteen minutes.
     """
 
-    playbook: Annotated[str, Field(pattern=r"^[a-z0-9-]+/[a-z0-9-]+$")] | None = None
+    playbook: PlaybookName | None = None
     report: Literal["night"] | None = None
     at: Cron
     on: Words = ("all",)

@@ -1,0 +1,1 @@
+"""Inventories and what else people write, read from files; and other tools' inventories, turned into ours."""

@@ -1,0 +1,101 @@
+"""The inventory in force: the last valid one, reloaded when its files change."""
+
+import os
+from collections.abc import Callable, Collection, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Lock
+
+import structlog
+
+from ronde.adapters.files.inventory import Loaded, load_inventory
+from ronde.model.errors import InventoryError
+from ronde.model.inventory import Inventory
+from ronde.model.inventory.problems import Problem, errors_of
+
+log = structlog.get_logger(__name__)
+
+Fingerprint = tuple[tuple[str, int, int, int], ...]
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class InventoryStore:
+    """Fulfils the port `Inventories` from a directory of files; safe to share between threads.
+
+    Attributes:
+        problems: errors and warnings of the files as they are now, also when an older inventory stays in force.
+        loaded_at: when the inventory in force was read (aware, UTC); None when there has been none.
+        digest: of the inventory in force.
+    """
+
+    def __init__(
+        self, directory: Path, playbooks: Collection[str] | None, *, now: Callable[[], datetime] = utc_now
+    ) -> None:
+        self.directory = directory
+        self.problems: tuple[Problem, ...] = ()
+        self.loaded_at: datetime | None = None
+        self.digest = ""
+        self._playbooks = playbooks
+        self._now = now
+        self._lock = Lock()
+        self._seen: Fingerprint | None = None
+        self._inventory: Inventory | None = None
+
+    def current(self) -> Inventory:
+        with self._lock:
+            found = fingerprint(self.directory)  # before reading: what changes meanwhile is seen the next time
+            if found != self._seen:
+                self._reload()
+                self._seen = found
+            if self._inventory is None:
+                raise InventoryError(tuple(str(problem) for problem in errors_of(self.problems)))
+            return self._inventory
+
+    def standing(self) -> str:
+        """A sentence on what is in force when the files are invalid; empty while they are valid."""
+        if not errors_of(self.problems):
+            return ""
+        if self.loaded_at is None:
+            return "No inventory is in force."
+        return f"The inventory of {self.loaded_at.astimezone():%-d %b %H:%M} stays in force."
+
+    def _reload(self) -> None:
+        now = self._now()
+        loaded: Loaded = load_inventory(self.directory, self._playbooks, now)
+        self.problems = loaded.problems
+        if loaded.inventory is None:
+            errors = errors_of(loaded.problems)
+            log.error("inventory invalid", errors=[str(problem) for problem in errors], standing=self.standing())
+            return
+        self._inventory, self.digest, self.loaded_at = loaded.inventory, loaded.digest, now
+        log.info("inventory loaded", digest=self.digest, clients=len(loaded.inventory.clients))
+
+
+def fingerprint(directory: Path) -> Fingerprint:
+    """Name, inode, size and time of change of every file below the directory: a few microseconds a file.
+
+    The inode tells a file replaced within the clock's granularity by one of the same length.
+    """
+    return tuple(sorted(_marks(str(directory), levels=4)))
+
+
+def _marks(folder: str, levels: int) -> Iterator[tuple[str, int, int, int]]:
+    try:
+        entries = list(os.scandir(folder))
+    except OSError:
+        return
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir():  # links to folders too; the levels end a circle of links
+            yield from _marks(entry.path, levels - 1) if levels else ()
+            continue
+        try:
+            facts = entry.stat()
+        except OSError:  # gone since it was listed, or a link to nothing: its name alone tells
+            yield entry.path, 0, -1, 0
+        else:
+            yield entry.path, facts.st_ino, facts.st_size, facts.st_mtime_ns
