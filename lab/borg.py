@@ -1,6 +1,7 @@
 """Real borg repositories with nights behind them, and the ways in which such a repository goes wrong."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,12 +16,13 @@ class BorgRepository:
     path: Path
     password_file: Path
     host: str
+    home: Path
     mark: Path
 
     @property
     def tool(self) -> Tool:
         """Borg with its keys, caches and memory of repositories beside the repository, away from the user's own."""
-        variables = {"BORG_PASSCOMMAND": f"cat '{self.password_file}'", "BORG_BASE_DIR": str(self.path.parent / "base")}
+        variables = {"BORG_PASSCOMMAND": f"cat '{self.password_file}'", "BORG_BASE_DIR": str(self.home)}
         return Tool(["borg"], self.mark, variables)
 
     def create(self) -> None:
@@ -33,19 +35,14 @@ class BorgRepository:
         name = f"{self.path}::{self.host}-{stamp}"
         self.tool.run("create", "--timestamp", stamp, "--comment", "nightly", name, source.name, cwd=source.parent)
 
-    def archives(self) -> list[str]:
-        """Names of the archives, oldest first."""
-        return [str(archive["name"]) for archive in self._listed()]
+    def archives(self) -> dict[str, datetime]:
+        """Names of the archives and their instants (aware), oldest first."""
+        listed = json.loads(self.tool.run("list", "--json", str(self.path)))["archives"]
+        # The times carry no zone: they are in that of the process that lists, and ours runs in UTC.
+        return {str(one["name"]): datetime.fromisoformat(one["time"]).replace(tzinfo=UTC) for one in listed}
 
-    def newest(self) -> datetime | None:
-        """The instant of the newest archive, aware; None when there is none."""
-        listed = self._listed()
-        # The zone of the process that lists is the zone of the times, which carry none; ours runs in UTC.
-        return datetime.fromisoformat(str(listed[-1]["time"])).replace(tzinfo=UTC) if listed else None
-
-    def _listed(self) -> list[dict[str, object]]:
-        listed: list[dict[str, object]] = json.loads(self.tool.run("list", "--json", str(self.path)))["archives"]
-        return listed
+    def delete(self, archives: Sequence[str]) -> None:
+        self.tool.run("delete", str(self.path), *archives)
 
     def segments(self) -> list[Path]:
         """The files that hold the stored bytes, largest first."""

@@ -26,7 +26,7 @@ from lab.site import DUMP_NIGHTS, Backup, Borg, Dump, HostSpec, Restic
 NEWEST = timedelta(hours=4)
 """How long ago the last night's backup was, when a repository is made."""
 
-_NIGHT = timedelta(days=1)
+NIGHT = timedelta(days=1)
 _STILL_FRESH = timedelta(hours=20)  # the default objective is 26 h: a lab stays healthy for a morning
 _TOO_OLD = timedelta(days=8)  # from here on, making it anew is no slower than adding the nights that lack
 _FIRST_FILES = 12
@@ -57,11 +57,11 @@ class Cache:
 
     def restic(self, host: HostSpec, backup: Restic) -> ResticRepository:
         home = self.folder(backup.name)
-        return ResticRepository(home / "repository", home / "password", host.name, self.directory)
+        return ResticRepository(home / "repository", home / "password", host.name, home, self.directory)
 
     def borg(self, host: HostSpec, backup: Borg) -> BorgRepository:
         home = self.folder(backup.name)
-        return BorgRepository(home / "repository", home / "password", host.name, self.directory)
+        return BorgRepository(home / "repository", home / "password", host.name, home, self.directory)
 
     def folder(self, backup: str) -> Path:
         """Where the cached things of one backup are."""
@@ -108,7 +108,7 @@ class Cache:
         if newest is None or self.now - newest > _TOO_OLD:
             self._begin(name)
             create()
-            newest = self.now - NEWEST - nights * _NIGHT
+            newest = self.now - NEWEST - nights * NIGHT
         due = _nights_after(newest, self.now)
         if due:
             self._made(name).unlink(missing_ok=True)
@@ -130,7 +130,7 @@ class Cache:
     def _blank(self) -> ResticRepository:
         """An empty repository to copy from; whoever comes first makes it."""
         home = self.folder("blank")
-        repository = ResticRepository(home / "repository", home / "password", "lab", self.directory)
+        repository = ResticRepository(home / "repository", home / "password", "lab", home, self.directory)
         with self.blank_lock:
             if self._newest("blank") is None:
                 self._begin("blank")
@@ -168,7 +168,7 @@ def _nights_after(newest: datetime, now: datetime) -> list[datetime]:
     """The nights that lack until `newest` would be fresh again, oldest first."""
     due: list[datetime] = []
     while now - (due[-1] if due else newest) > _STILL_FRESH:
-        due.append((due[-1] if due else newest) + _NIGHT)
+        due.append((due[-1] if due else newest) + NIGHT)
     return due
 
 

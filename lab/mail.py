@@ -145,7 +145,7 @@ class _Handler:
         behaviour = self._behaviour()
         if behaviour in {"accept", "drop-after-data"}:
             self._keep(envelope)
-        if behaviour.startswith("drop"):
+        if behaviour.startswith("drop") and isinstance(server.transport, asyncio.WriteTransport):
             server.transport.abort()
         if behaviour == "mute":
             await asyncio.Event().wait()

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from lab.errors import LabError
 
-MARK = "RONDE_LAB_PROCESS"
-"""The environment variable that names the directory a lab process belongs to."""
+MARK = "RONDELAB_PROCESS"
+"""The environment variable that names the directory a lab process belongs to; not `RONDE_…`, which are settings."""
 
 _POLL_SECONDS = 0.01
 

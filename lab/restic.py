@@ -25,17 +25,19 @@ class ResticRepository:
         path: the repository.
         password_file: holds its password, without a newline.
         host: the hostname its snapshots carry.
+        home: $HOME of the tools that work on it here; never a host's own.
         mark: the lab it belongs to.
     """
 
     path: Path
     password_file: Path
     host: str
+    home: Path
     mark: Path
 
     def tool(self, *options: str) -> Tool:
         """Restic on this repository, without a cache that could hide what is wrong with it."""
-        variables = {"RESTIC_PASSWORD_FILE": str(self.password_file), "HOME": str(self.path.parent)}
+        variables = {"RESTIC_PASSWORD_FILE": str(self.password_file), "HOME": str(self.home)}
         return Tool(["restic", "--no-cache", "-r", str(self.path), *options], self.mark, variables)
 
     def initialise(self) -> None:
@@ -57,11 +59,6 @@ class ResticRepository:
         """The snapshots as restic lists them, oldest first."""
         listed = json.loads(self.tool("--no-lock").run("snapshots", "--json"))
         return sorted(listed, key=lambda snapshot: str(snapshot["time"]))
-
-    def newest(self) -> datetime | None:
-        """The instant of the newest snapshot, aware; None when there is none."""
-        snapshots = self.snapshots()
-        return datetime.fromisoformat(snapshots[-1]["time"]) if snapshots else None
 
     def packs(self) -> list[Path]:
         """The files that hold file content and trees, largest first."""
@@ -89,9 +86,7 @@ class ResticRepository:
     def _slow_backup(self, source: Path) -> Process:
         """A backup that would need hours: one KiB a second, of data the repository does not hold yet."""
         argv = [*self.tool("--limit-upload", "1").argv, "backup", "-q", "--host", self.host, str(source)]
-        return spawn(
-            argv, mark=self.mark, log=self.path.parent / f"{self.path.name}.killed.log", extra=self.tool().variables
-        )
+        return spawn(argv, mark=self.mark, log=self.home / "killed.log", extra=self.tool().variables)
 
     @property
     def password(self) -> str:

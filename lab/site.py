@@ -6,12 +6,19 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class Restic:
-    """A restic repository; `folders` are the source folders each snapshot holds, `sample` the share read each night."""
+    """A restic repository.
+
+    Attributes:
+        folders: the source folders each snapshot holds.
+        sample: the share of the stored bytes read back each night, as the inventory writes it.
+        machines: the virtual machines it covers, beside that of its own host.
+    """
 
     name: str
     nights: int
     folders: tuple[str, ...]
     sample: str = ""
+    machines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +47,13 @@ Backup = Restic | Borg | Dump
 
 @dataclass(frozen=True, slots=True)
 class HostSpec:
-    """A host: `octet` is the last part of its address, `vm` its machine in the vCenter when named otherwise."""
+    """A host: `octet` is the last part of its address, `via` the jump host it is reached through."""
 
     name: str
     octet: int
     backups: tuple[Backup, ...] = ()
     via: str = ""
     tags: tuple[str, ...] = ()
-    vm: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +65,11 @@ class ClientSpec:
     contact: tuple[str, str]
     hosts: tuple[HostSpec, ...]
     vcenter: str = ""
+    exempt: tuple[tuple[str, str], ...] = ()
 
 
 DUMP_NIGHTS = 7
+"""How many dumps of each kind are kept."""
 
 COMMUNE = ClientSpec(
     id="commune-exemple",
@@ -70,6 +78,7 @@ COMMUNE = ClientSpec(
     timezone="Europe/Paris",
     contact=("Service informatique", "informatique@commune.example"),
     vcenter="vc1",
+    exempt=(("modele-debian", "template"), ("bastion", "holds no data, rebuilt from its configuration")),
     hosts=(
         HostSpec("bastion", 10, tags=("jump",)),
         HostSpec(
@@ -77,7 +86,7 @@ COMMUNE = ClientSpec(
             11,
             tags=("files",),
             backups=(
-                Restic("documents", nights=21, folders=("communs", "rh"), sample="1/4"),
+                Restic("documents", nights=21, folders=("communs", "rh"), sample="1/4", machines=("GED",)),
                 Restic("partages", nights=10, folders=("partages",)),
                 Dump("configurations", "tar", ".tar.gz"),
             ),
@@ -123,6 +132,9 @@ ECOLE = ClientSpec(
         HostSpec("srv-labo", 25, backups=(Dump("releves", "plain", ".csv"),)),
     ),
 )
+
+MACHINES = ("GED", "bastion", "modele-debian", "srv-archives", "srv-compta", "srv-fichiers")
+"""The virtual machines of the vCenter; each is a host with backups, covered by one, or exempt."""
 
 SITE = (COMMUNE, ECOLE)
 VCENTER_OCTET = 50
