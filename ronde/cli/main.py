@@ -1,0 +1,38 @@
+"""The `ronde` command: its subcommands, and nothing else."""
+
+import typer
+
+from ronde.cli import doctor, host, inventory, report, runs, schedule, schemas, status, up
+from ronde.cli.out import complain
+from ronde.model.errors import RondeError
+
+app = typer.Typer(
+    name="ronde",
+    no_args_is_help=True,
+    add_completion=True,
+    rich_markup_mode=None,
+    help="The nightly round: backups checked, snapshots verified, clients told the truth.",
+)
+app.command("up")(up.up)
+app.command("status")(status.status)
+app.command("round")(runs.round_)
+app.command("run")(runs.run)
+app.command("runs")(runs.runs)
+app.command("show")(runs.show)
+app.command("cancel")(runs.cancel)
+app.command("schedule")(schedule.schedule)
+app.command("doctor")(doctor.doctor)
+app.command("init")(inventory.init)
+app.command("schema")(schemas.schema)
+app.add_typer(report.app, name="report")
+app.add_typer(inventory.app, name="inventory")
+app.add_typer(host.app, name="host")
+
+
+def main() -> None:
+    """Run the command line; an error of ours becomes words on standard error, never a traceback."""
+    try:
+        app()
+    except RondeError as error:
+        complain(str(error))
+        raise SystemExit(2) from error
