@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Protocol
 
 from ronde.model.command import Answer, Command
 from ronde.model.inventory import Client, Inventory
@@ -19,9 +19,11 @@ from ronde.model.records import (
     JobRecord,
     MailRecord,
     OccurrenceRecord,
+    Pruned,
     RunRecord,
     Scope,
 )
+from ronde.model.vsphere.objects import ManagedObject, Question
 
 
 class Clock(Protocol):
@@ -80,40 +82,6 @@ class Shells(Protocol):
             Unreachable, HostKeyChanged, HostKeyMissing, AuthRefused, ProtocolFault, SecretError: each names the host
                 (the jump host, when that is where it stopped).
         """
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """Which properties of which objects of a vCenter.
-
-    Attributes:
-        kind: managed object type, `VirtualMachine`.
-        paths: property paths, `runtime.powerState`.
-        ids: moIds of the objects; None = all of the kind below the root folder, and for `CustomFieldsManager`, of which
-            there is one, that one.
-    """
-
-    kind: str
-    paths: Sequence[str]
-    ids: Sequence[str] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ManagedObject:
-    """One object of a vCenter with the properties that were asked for.
-
-    Attributes:
-        kind: managed object type, `VirtualMachine`; `id` its moId, `vm-42`; unique only within one vCenter.
-        properties: path → value; a path that is unset on the server is absent. Values are plain: a data object is a
-            dictionary without its unset fields, a reference to a managed object is its moId, times are aware; devices
-            and their backings carry their type's name under `_type`.
-        missing: path → fault name, for what we were not allowed or able to read.
-    """
-
-    kind: str
-    id: str
-    properties: Mapping[str, Any]
-    missing: Mapping[str, str]
 
 
 class VCenter(Protocol):
@@ -214,6 +182,9 @@ class Orders(Protocol):
         Returns:
             The run's id, or None when that instant was decided before (fired or missed): the unique key
             (client, schedule, due) makes two beats, a restart or a doubled message harmless.
+
+        Raises:
+            InputError: the order has no job, or no occurrence; what has no target is missed, with the reason.
         """
 
     def miss_occurrence(self, occurrence: Occurrence, reason: str, now: datetime, count: int = 1) -> bool:
@@ -341,7 +312,17 @@ class Vitals(Protocol):
         """
 
 
-class Ledger(Orders, Jobs, Archive, Outbox, Vitals, Protocol):
+class Retention(Protocol):
+    """Forgetting on purpose. Events and digests stay; they say that there was something."""
+
+    def prune(self, *, before_raw: datetime, before_all: datetime, now: datetime) -> Pruned:
+        """Remove raw outputs of jobs that ended before `before_raw`, and all of runs that ended before `before_all`.
+
+        Open runs are never touched. Messages go with `before_all` once they are accepted or dead.
+        """
+
+
+class Ledger(Orders, Jobs, Archive, Outbox, Vitals, Retention, Protocol):
     """The one truth about what was ordered, what happened and what was found."""
 
 

@@ -1,0 +1,79 @@
+"""Foreign errors, turned into the project's own exactly once."""
+
+import ssl
+from http.client import HTTPException, IncompleteRead
+from xml.parsers.expat import ExpatError
+
+from pyVmomi import vim, vmodl
+
+from ronde.adapters.vsphere.pins import PinMismatch
+from ronde.model.errors import (
+    CertificateChanged,
+    LoginRefused,
+    SessionExpired,
+    VCenterError,
+    VCenterFault,
+    VCenterUnreachable,
+)
+
+FOREIGN = (OSError, HTTPException, ExpatError, vmodl.MethodFault, AttributeError, KeyError, TypeError, ValueError)
+"""What can come out of pyVmomi: the four last when an answer holds what its metadata does not know."""
+
+_BROKEN = (ConnectionResetError, BrokenPipeError, ssl.SSLEOFError, ssl.SSLZeroReturnError, IncompleteRead)
+# http.client's RemoteDisconnected is a reset, too
+_EXPIRED = 10  # X509_V_ERR_CERT_HAS_EXPIRED
+_PIN_ADVICE = (
+    "If the certificate was renewed on purpose, compare its fingerprint and pin it again; "
+    "if not, treat it as an attack."
+)
+
+
+class LinkBroken(VCenterUnreachable):
+    """The connection ended in mid-call: whether the call was done is not known, and a read may be asked again."""
+
+
+def translated(error: BaseException, name: str) -> VCenterError:
+    """The project's error for anything in `FOREIGN`, naming the vCenter; never holds a password."""
+    if isinstance(error, vmodl.MethodFault):
+        return _of_fault(error, name)
+    if isinstance(error, (OSError, HTTPException)):
+        return _of_link(error, name)
+    return VCenterFault(f"vCenter {name} answered what we do not understand ({type(error).__name__}).")
+
+
+def _of_link(error: OSError | HTTPException, name: str) -> VCenterError:
+    if isinstance(error, TimeoutError):
+        return VCenterUnreachable(f"vCenter {name} did not answer in time.")
+    if isinstance(error, _BROKEN):
+        return LinkBroken(f"vCenter {name} broke the connection.")
+    if isinstance(error, ssl.SSLError):
+        return _of_tls(error, name)
+    if isinstance(error, OSError):
+        return VCenterUnreachable(f"vCenter {name} cannot be reached: {error.strerror or error}.")
+    return VCenterUnreachable(f"vCenter {name} answered in HTTP only: {str(error) or type(error).__name__}.")
+
+
+def _of_fault(fault: vmodl.MethodFault, name: str) -> VCenterError:
+    kind = fault_name(fault)
+    if isinstance(fault, vim.fault.InvalidLogin):
+        return LoginRefused(f"vCenter {name} refused our user or password.", advice="Check the user and the secret.")
+    if isinstance(fault, vim.fault.NotAuthenticated):
+        return SessionExpired(f"vCenter {name} has ended our session.")
+    text = getattr(fault, "msg", None)
+    detail = f": {text}" if text else ""
+    return VCenterFault(f"vCenter {name} answered with the fault {kind}{detail}.")
+
+
+def _of_tls(error: ssl.SSLError, name: str) -> VCenterError:
+    if isinstance(error, ssl.SSLCertVerificationError) and error.verify_code == _EXPIRED:
+        return CertificateChanged(
+            f"The certificate of vCenter {name} has expired.", advice="Have it renewed, then pin the new one."
+        )
+    if isinstance(error, (ssl.SSLCertVerificationError, PinMismatch)):
+        return CertificateChanged(f"vCenter {name} shows another certificate than the pinned one.", advice=_PIN_ADVICE)
+    return VCenterUnreachable(f"vCenter {name} and we do not agree on TLS: {error.reason or error}.")
+
+
+def fault_name(fault: object) -> str:
+    """The API's name of a fault, `NoPermission`."""
+    return str(getattr(fault, "_wsdlName", type(fault).__name__)).removesuffix("Fault")
