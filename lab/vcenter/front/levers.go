@@ -199,6 +199,7 @@ func (f *front) addMachine(name string) error {
 	if err != nil {
 		return err
 	}
+	settle(simulator.Map.Get(made.Result.(types.ManagedObjectReference)).(*simulator.VirtualMachine))
 	task, err = object.NewVirtualMachine(f.client, made.Result.(types.ManagedObjectReference)).PowerOn(ctx)
 	if err != nil {
 		return err

@@ -62,10 +62,13 @@ func inventory(o options) *simulator.Model {
 	must(model.Create())
 	si := simulator.Map.Get(serviceInstance).(*simulator.ServiceInstance)
 	si.Content.About.InstanceUuid = o.identity
-	machines := allMachines()
-	for i := range names {
-		rename(machines[i], names[i])
+	for i, machine := range allMachines() {
+		settle(machine)
+		if i < len(names) {
+			rename(machine, names[i])
+		}
 	}
+	settleDatastores()
 	return model
 }
 
