@@ -119,7 +119,7 @@ def _minutes_up(span: timedelta) -> int:
     return -(-span // timedelta(minutes=1))
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=16384)
 def parse_cron(expression: str) -> Pattern:
     """The pattern of a five-field expression.
 
