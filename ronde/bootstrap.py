@@ -11,7 +11,8 @@ from pathlib import Path
 
 from celery import Celery, signals
 
-from ronde.adapters.files import InventoryStore, load_playbooks
+from ronde.adapters.files.playbooks import load_playbooks
+from ronde.adapters.files.store import InventoryStore
 from ronde.adapters.ledger import LedgerClock, SqlLedger
 from ronde.adapters.logs import configure_logs
 from ronde.adapters.mail import SmtpMailer

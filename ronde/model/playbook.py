@@ -5,9 +5,8 @@ This is the small form of the format: checks that read. Each word here keeps its
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, JsonValue, model_validator
 
-from ronde.model.check import Json
 from ronde.model.inventory.fields import Duration, Entry, Name
 from ronde.model.units import parse_duration
 
@@ -51,7 +50,7 @@ class StepEntry(Entry):
 
     id: Name
     use: Literal["clock", "backups", "machines", "report"]
-    parameters: dict[str, Json] = Field(default_factory=dict)
+    parameters: dict[str, JsonValue] = Field(default_factory=dict)
 
 
 class RetryEntry(Entry):
