@@ -16,7 +16,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 Place = tuple[str | int, ...]
 
 MOST_BYTES: Final = 4 * 1024 * 1024  # a client of 10,000 hosts stays below; anything larger is a mistake
-MOST_VALUES: Final = 500_000  # after aliases are written out
+MOST_VALUES: Final = 200_000  # after aliases are written out
 MOST_LEVELS: Final = 32
 _CORE: Final = "tag:yaml.org,2002:"
 _TEXT: Final = {"str", "timestamp"}  # a date stays text: the field that wants a date reads it
@@ -96,9 +96,10 @@ def _unprintable_line(text: str) -> int:
 
 def _explain(error: MarkedYAMLError, text: str) -> tuple[int, str]:
     """Line and sentence for a syntax error, in words for the mistakes that people make most."""
-    mark = error.problem_mark or error.context_mark
-    line = mark.line + 1 if mark is not None else 1
     problem = error.problem or "it cannot be parsed"
+    unclosed = "<stream end>" in problem or "end of stream" in problem  # where it began tells more than where it ends
+    marks = (error.context_mark, error.problem_mark) if unclosed else (error.problem_mark, error.context_mark)
+    line = next((mark.line + 1 for mark in marks if mark is not None), 1)
     written = text.split("\n")[line - 1] if line <= text.count("\n") + 1 else ""
     indent = written[: len(written) - len(written.lstrip())]
     if "\t" in indent or "'\\t'" in problem:

@@ -54,7 +54,8 @@ class Entry(BaseModel):
 
 
 def _as_duration(value: object) -> object:
-    return parse_duration(value) if isinstance(value, str) else value
+    """A bare number is refused: nobody can tell whether 4 means hours or seconds."""
+    return parse_duration(str(value)) if isinstance(value, str | int | float) else value
 
 
 def _as_size(value: object) -> object:
