@@ -154,6 +154,7 @@ class Claim:
     lease_until: datetime
     requested_by: str
     due: datetime | None
+    worker: str = ""
 
 
 class Refusal(StrEnum):

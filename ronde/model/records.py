@@ -1,5 +1,6 @@
 """What the ledger gives back: plain values, already limited to a scope."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -7,7 +8,7 @@ from datetime import datetime
 from ronde.model.check import Check, Finding, Json
 from ronde.model.errors import RondeError
 from ronde.model.plan import JobPlan, Target
-from ronde.model.run import JobState, MailState, RunState
+from ronde.model.run import IllegalChange, JobEvent, JobState, MailState, RunState
 from ronde.model.verdict import Level, Verdict
 
 
@@ -59,6 +60,47 @@ class JobOutcome:
     checks: tuple[Check, ...] = ()
     trouble: Trouble | None = None
     not_before: datetime | None = None
+
+    @property
+    def event(self) -> JobEvent:
+        """What this outcome does to the running job.
+
+        Raises:
+            IllegalChange: no attempt ends in that state.
+        """
+        try:
+            return _EVENT_OF[self.state]
+        except KeyError:
+            raise IllegalChange(f"an attempt cannot come to {self.state}") from None
+
+
+_EVENT_OF = {
+    JobState.SUCCEEDED: JobEvent.SUCCEED,
+    JobState.FAILED: JobEvent.FAIL,
+    JobState.CRASHED: JobEvent.CRASH,
+    JobState.CANCELLED: JobEvent.CANCEL,
+    JobState.QUEUED: JobEvent.DEFER,
+}
+
+
+def trouble_of_ending(event: JobEvent, worker: str = "", who: str = "") -> Trouble | None:
+    """Why a job stands where the ledger itself put it; None for events that say nothing by themselves."""
+    match event:
+        case JobEvent.LAPSE | JobEvent.LOSE:
+            again = event is JobEvent.LAPSE
+            advice = "" if again else "Look at the worker's log, then order the check again."
+            return Trouble("lost", f"its worker {worker} vanished in mid-job", advice)
+        case JobEvent.ESCALATE:
+            message = f"its worker {worker} vanished during work that must not happen twice"
+            advice = "Look at the target: what was begun may be half done."
+            return Trouble("needs-human", message, advice, permanent=True)
+        case JobEvent.EXPIRE:
+            message = "no worker took it while a start was still useful"
+            return Trouble("expired", message, "Check that workers run and can reach the broker: `ronde doctor`.")
+        case JobEvent.CANCEL:
+            return Trouble("cancelled", f"{who} cancelled it", permanent=True)
+        case _:
+            return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +195,11 @@ class OccurrenceRecord:
 
 @dataclass(frozen=True, slots=True)
 class EvidenceRecord:
-    """One exchange as it was kept: redacted, and with the digest of what is kept."""
+    """One exchange as it was kept: redacted, and with the digest of what was kept.
+
+    Attributes:
+        discarded: whether retention has removed output and errors since; the digest still tells what they were.
+    """
 
     job: str
     subject: str
@@ -166,6 +212,21 @@ class EvidenceRecord:
     errors: bytes
     truncated: bool
     digest: str
+    discarded: bool = False
+
+
+def evidence_digest(output: bytes, errors: bytes) -> str:
+    """SHA-256 over the SHA-256 of both, so that no byte can move from one to the other unseen; hexadecimal."""
+    return hashlib.sha256(hashlib.sha256(output).digest() + hashlib.sha256(errors).digest()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What retention removed: raw outputs of jobs, and whole runs with all they hold."""
+
+    outputs: int
+    runs: int
+    mails: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,139 @@
+"""Taking a job and keeping it: one conditional update each, with a fence token and a lease."""
+
+import secrets
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, func, select, text, update
+
+from ronde.adapters.ledger.endings import COLUMNS, end
+from ronde.adapters.ledger.part import ADD_EVENTS, AnyRow, Part, event, values
+from ronde.adapters.ledger.sending import has_room, held_places
+from ronde.adapters.ledger.tables import jobs, runs, workers
+from ronde.model.plan import job_from_json
+from ronde.model.run import JobEvent, JobState, Policy, RunState, change_job, job_sources
+from ronde.ports import Claim, Hint, Refusal, Renewal
+
+_claimable = jobs.c.state.in_(values(job_sources(JobEvent.CLAIM)))
+_FIND = (
+    select(
+        *COLUMNS,
+        jobs.c.plan,
+        jobs.c.lanes,
+        jobs.c.not_before,
+        jobs.c.not_after,
+        runs.c.requested_by,
+        runs.c.due,
+        runs.c.state.label("run_state"),
+    )
+    .join(runs, runs.c.id == jobs.c.run_id)
+    .where(jobs.c.id == bindparam("job"), jobs.c.attempt == bindparam("nth"), _claimable)
+    .with_for_update(of=jobs)
+)
+_RUNNING = select(jobs.c.lanes, func.count()).where(jobs.c.state == JobState.RUNNING.value).group_by(jobs.c.lanes)
+# On PostgreSQL claimers of one lane go one after the other; the order of the locks keeps them from waiting in a circle.
+_LOCK_LANES = text(
+    "SELECT pg_advisory_xact_lock(lock) FROM (SELECT hashtextextended(lane, 0) AS lock FROM"
+    " json_object_keys(CAST(:lanes AS json)) AS lane ORDER BY 1) AS ordered"
+)
+_TAKE = (
+    update(jobs)
+    .where(jobs.c.id == bindparam("job"), jobs.c.attempt == bindparam("nth"), _claimable)
+    .values(
+        state=change_job(JobState.QUEUED, JobEvent.CLAIM).value,
+        token=bindparam("fence"),
+        worker=bindparam("by"),
+        started_at=bindparam("at"),
+        lease_until=bindparam("until"),
+    )
+)
+_SEND_AGAIN = (
+    update(jobs)
+    .where(jobs.c.id == bindparam("job"), jobs.c.attempt == bindparam("nth"), _claimable)
+    .values(wake_at=bindparam("at"))
+)
+_START_RUN = (
+    update(runs)
+    .where(runs.c.id == bindparam("run"), runs.c.state == RunState.QUEUED.value)
+    .values(state=RunState.RUNNING.value)
+)
+_held = (jobs.c.token.in_(bindparam("tokens", expanding=True)), jobs.c.state == JobState.RUNNING.value)
+_HELD = select(jobs.c.id, jobs.c.token, jobs.c.cancel_by).where(*_held).order_by(jobs.c.id).with_for_update()
+_EXTEND = (
+    update(jobs).where(jobs.c.id.in_(bindparam("ids", expanding=True)), *_held).values(lease_until=bindparam("until"))
+)
+
+
+class Claiming(Part):
+    """The claiming part of `ronde.ports.Jobs`."""
+
+    def claim(self, hint: Hint, worker: str, now: datetime, lease: float) -> Claim | Refusal:
+        key = {"job": hint.job, "nth": hint.attempt}
+        with self._db.write(durable=False) as connection:
+            row = connection.execute(_FIND, key).one_or_none()
+            if row is None:
+                return Refusal.GONE
+            answer = self._refusal(connection, row, key, now) or _take(connection, row, worker, now, lease)
+        if isinstance(answer, Claim) and answer.plan.policy is Policy.AT_MOST_ONCE:
+            self._db.settle(now)  # what must not happen twice only begins once no power cut can undo its claim
+        return answer
+
+    def _refusal(self, connection: Connection, row: AnyRow, key: Mapping[str, Any], now: datetime) -> Refusal | None:
+        if row.not_after is not None and row.not_after < now:
+            end(connection, [row], JobEvent.EXPIRE, now)
+            return Refusal.EXPIRED
+        if row.not_before is not None and now < row.not_before:
+            connection.execute(_SEND_AGAIN, {**key, "at": row.not_before})
+            return Refusal.EARLY
+        if row.lanes != "{}" and not self._room(connection, row.lanes):
+            connection.execute(_SEND_AGAIN, {**key, "at": now})
+            return Refusal.NO_ROOM
+        return None
+
+    def _room(self, connection: Connection, lanes: str) -> bool:
+        if not self._db.sqlite:
+            connection.execute(_LOCK_LANES, {"lanes": lanes})
+        counts = connection.execute(_RUNNING).all()
+        return has_room(lanes, held_places((row.lanes, row[1]) for row in counts))
+
+    def renew(self, worker: str, tokens: Collection[str], now: datetime, lease: float) -> Renewal:
+        until = now + timedelta(seconds=lease)
+        asked = {"tokens": sorted(tokens)}
+        with self._db.write(durable=False) as connection:
+            held = connection.execute(_HELD, asked).all() if tokens else []
+            if held:
+                connection.execute(_EXTEND, {**asked, "ids": [row.id for row in held], "until": until})
+            alive = self._db.insert(workers).on_conflict_do_update(index_elements=["name"], set_={"seen_at": now})
+            connection.execute(alive, {"name": worker, "queues": [], "version": "", "seen_at": now})
+        return Renewal(
+            fenced=frozenset(tokens) - {row.token for row in held},
+            cancelled=frozenset(row.token for row in held if row.cancel_by is not None),
+        )
+
+
+def _take(connection: Connection, row: AnyRow, worker: str, now: datetime, lease: float) -> Claim | Refusal:
+    token = secrets.token_hex(16)
+    until = now + timedelta(seconds=lease)
+    taken = connection.execute(
+        _TAKE, {"job": row.id, "nth": row.attempt, "fence": token, "by": worker, "at": now, "until": until}
+    )
+    if taken.rowcount != 1:
+        return Refusal.GONE
+    if row.run_state == RunState.QUEUED:
+        connection.execute(_START_RUN, {"run": row.run_id})
+    data = {"attempt": row.attempt}
+    line = event(now, row.client, f"job.{JobEvent.CLAIM}", row.id, actor=worker, run=row.run_id, data=data)
+    connection.execute(ADD_EVENTS, line)
+    return Claim(
+        job=row.id,
+        run=row.run_id,
+        attempt=row.attempt,
+        token=token,
+        plan=job_from_json(row.plan),
+        claimed_at=now,
+        lease_until=until,
+        requested_by=row.requested_by,
+        due=row.due,
+        worker=worker,
+    )

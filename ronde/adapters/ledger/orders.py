@@ -1,0 +1,208 @@
+"""Runs come into being: claimed due instants, orders by people, and their cancelling."""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, func, insert, select, update
+
+from ronde.adapters.ledger.part import ADD_EVENTS, Part, event, new_id, values, within
+from ronde.adapters.ledger.rows import trouble_json
+from ronde.adapters.ledger.tables import jobs, occurrences, runs, schedules_seen
+from ronde.adapters.ledger.types import canonical_text
+from ronde.model.check import Json
+from ronde.model.errors import InputError
+from ronde.model.plan import JobPlan, Occurrence, Order, digest, job_json, plan_json
+from ronde.model.records import Scope, trouble_of_ending
+from ronde.model.run import JobEvent, JobState, RunState, change_job, job_sources, job_verdict
+
+_ADD_RUN = insert(runs)
+_ADD_JOBS = insert(jobs)
+_CANCELLED_QUEUED = (
+    update(jobs)
+    .where(jobs.c.id == bindparam("job"), jobs.c.state.in_(values(job_sources(JobEvent.CANCEL) - {JobState.RUNNING})))
+    .values(
+        state=change_job(JobState.QUEUED, JobEvent.CANCEL).value,
+        verdict=bindparam("worst"),
+        finished_at=bindparam("at"),
+        cancel_by=bindparam("who"),
+        trouble=bindparam("why", type_=jobs.c.trouble.type),
+    )
+)
+
+
+class SqlOrders(Part):
+    """See `ronde.ports.Orders`."""
+
+    def claim_occurrence(self, order: Order, now: datetime) -> str | None:
+        occurrence = order.occurrence
+        if occurrence is None:
+            raise InputError("the order answers no due instant")
+        run = new_id()
+        rows = _rows(order, run, now)
+        with self._db.write() as connection:
+            if not self._decide(connection, occurrence, now, run=run):
+                return None
+            _store(connection, rows)
+        return run
+
+    def miss_occurrence(self, occurrence: Occurrence, reason: str, now: datetime, count: int = 1) -> bool:
+        with self._db.write() as connection:
+            if not self._decide(connection, occurrence, now, reason=reason, instants=count):
+                return False
+            data: dict[str, Json] = {"due": occurrence.due.isoformat(), "reason": reason, "count": count}
+            line = event(now, occurrence.client, "occurrence.miss", occurrence.schedule, data=data)
+            connection.execute(ADD_EVENTS, line)
+        return True
+
+    def _decide(
+        self, connection: Connection, occurrence: Occurrence, now: datetime, *, run: str | None = None, **more: Any
+    ) -> bool:
+        key = {"client": occurrence.client, "schedule": occurrence.schedule}
+        row = {"due": occurrence.due, "decided_at": now, "run_id": run, "reason": "", "instants": 1, **key, **more}
+        claimed = connection.execute(self._db.insert(occurrences).on_conflict_do_nothing(), row)
+        if claimed.rowcount != 1:
+            return False
+        seen = self._db.insert(schedules_seen)
+        newest = func.max if self._db.sqlite else func.greatest
+        remember = seen.on_conflict_do_update(
+            index_elements=["client", "schedule"],
+            set_={
+                "decided_until": newest(
+                    func.coalesce(schedules_seen.c.decided_until, seen.excluded.decided_until),
+                    seen.excluded.decided_until,
+                )
+            },
+        )
+        connection.execute(remember, {"first_seen": now, "decided_until": occurrence.due, **key})
+        return True
+
+    def decided_until(self, scope: Scope, keys: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], datetime]:
+        columns = (schedules_seen.c.client, schedules_seen.c.schedule)
+        newest = func.coalesce(schedules_seen.c.decided_until, schedules_seen.c.first_seen)
+        wanted = set(keys)
+        with self._db.read() as connection:
+            found = connection.execute(select(*columns, newest).where(within(schedules_seen.c.client, scope)))
+            return {(client, name): at for client, name, at in found if (client, name) in wanted}
+
+    def see_schedules(self, keys: Collection[tuple[str, str]], now: datetime) -> None:
+        clients = sorted({client for client, _ in keys})
+        known = select(schedules_seen.c.client, schedules_seen.c.schedule).where(schedules_seen.c.client.in_(clients))
+        with self._db.read() as connection:
+            unknown = set(keys) - {(client, name) for client, name in connection.execute(known)}
+        if not unknown:
+            return  # the usual case: a roll call takes no write lock for it
+        rows = [{"client": client, "schedule": name, "first_seen": now} for client, name in sorted(unknown)]
+        with self._db.write() as connection:
+            connection.execute(self._db.insert(schedules_seen).on_conflict_do_nothing(), rows)
+
+    def create_run(self, order: Order, now: datetime) -> str:
+        run = new_id()
+        rows = _rows(order, run, now)
+        with self._db.write() as connection:
+            _store(connection, rows)
+        return run
+
+    def cancel_run(self, scope: Scope, run: str, who: str, now: datetime) -> bool:
+        wanted = (
+            select(jobs.c.id, jobs.c.client, jobs.c.state)
+            .where(jobs.c.run_id == run, within(jobs.c.client, scope))
+            .where(jobs.c.state.in_(values(job_sources(JobEvent.CANCEL))))
+            .order_by(jobs.c.id)
+            .with_for_update()  # in one order everywhere, so that two writers never wait for each other
+        )
+        with self._db.write() as connection:
+            found = connection.execute(wanted).all()
+            queued = [row.id for row in found if row.state == JobState.QUEUED]
+            running = [row.id for row in found if row.state == JobState.RUNNING]
+            if queued:
+                why = trouble_json(trouble_of_ending(JobEvent.CANCEL, who=who))
+                worst = job_verdict(JobState.CANCELLED, ()).value
+                one = {"worst": worst, "at": now, "who": who, "why": why}
+                connection.execute(_CANCELLED_QUEUED, [{"job": job, **one} for job in queued])
+            if running:
+                connection.execute(update(jobs).where(jobs.c.id.in_(running)).values(cancel_by=who))
+            if found:
+                connection.execute(ADD_EVENTS, _cancel_events(found, run, who, now))
+        return bool(found)
+
+
+def _cancel_events(found: Collection[Any], run: str, who: str, now: datetime) -> list[dict[str, Any]]:
+    return [
+        event(
+            now,
+            row.client,
+            f"job.{JobEvent.CANCEL}" if row.state == JobState.QUEUED else "job.ask_cancel",
+            row.id,
+            actor=who,
+            run=run,
+        )
+        for row in found
+    ]
+
+
+def _rows(order: Order, run: str, now: datetime) -> tuple[dict[str, Any], list[dict[str, Any]], list[dict[str, Any]]]:
+    """The run's row, its jobs' rows, and its events' rows: one for each client, who may see no other's."""
+    if not order.jobs:
+        raise InputError("the order has no job")
+    counts: dict[str, int] = defaultdict(int)
+    for job in order.jobs:
+        counts[job.target.client] += 1
+    asked: dict[str, Json] = {
+        "playbook": order.playbook,
+        "digest": order.digest,
+        "plan": digest(plan_json(order)),
+        "reason": order.reason,
+    }
+    lines = [
+        event(now, client, "run.order", run, actor=order.requested_by, run=run, data={**asked, "jobs": count})
+        for client, count in sorted(counts.items())
+    ]
+    return _run_row(order, run, now), [_job_row(job, run, at, now) for at, job in enumerate(order.jobs)], lines
+
+
+def _store(connection: Connection, rows: tuple[dict[str, Any], list[dict[str, Any]], list[dict[str, Any]]]) -> None:
+    run, added, lines = rows
+    connection.execute(_ADD_RUN, run)
+    connection.execute(_ADD_JOBS, added)
+    connection.execute(ADD_EVENTS, lines)
+
+
+def _run_row(order: Order, run: str, now: datetime) -> dict[str, Any]:
+    return {
+        "id": run,
+        "playbook": order.playbook,
+        "digest": order.digest,
+        "state": RunState.QUEUED.value,
+        "trigger": order.trigger.value,
+        "requested_by": order.requested_by,
+        "reason": order.reason,
+        "created_at": now,
+        "schedule": order.occurrence.schedule if order.occurrence else None,
+        "due": order.occurrence.due if order.occurrence else None,
+    }
+
+
+def _job_row(job: JobPlan, run: str, position: int, now: datetime) -> dict[str, Any]:
+    return {
+        "id": new_id(),
+        "run_id": run,
+        "position": position,
+        "client": job.target.client,
+        "kind": job.target.kind.value,
+        "target": job.target.name,
+        "playbook": job.playbook,
+        "policy": job.policy.value,
+        "attempts_most": job.retry.attempts,
+        "plan": job_json(job),
+        "lanes": canonical_text({lane.name: lane.places for lane in job.lanes}),
+        "state": JobState.QUEUED.value,
+        "attempt": 1,
+        "worker": "",
+        "sends": 0,
+        "wake_at": max(now, job.not_before) if job.not_before else now,
+        "not_before": job.not_before,
+        "not_after": job.not_after,
+        "created_at": now,
+    }

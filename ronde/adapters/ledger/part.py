@@ -1,0 +1,60 @@
+"""What the ledger's parts share: the database, fresh names, and lines for the append-only record."""
+
+import secrets
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, insert
+
+from ronde.adapters.ledger.database import Database
+from ronde.adapters.ledger.tables import events
+from ronde.model.check import Json
+from ronde.model.records import Scope
+
+AnyRow = Row[*tuple[Any, ...]]
+MACHINERY = "ronde"  # the actor of what nobody in particular did
+ADD_EVENTS = insert(events).inline()  # nobody asks for the number it gets
+
+
+class Part:
+    """One part of the ledger; all parts work on one database."""
+
+    _db: Database
+
+
+def new_id() -> str:
+    """A fresh identifier: 96 random bits in 24 hexadecimal digits, of which people need the first few."""
+    return secrets.token_hex(12)
+
+
+def event(  # noqa: PLR0913 - one argument for each column of the line
+    at: datetime,
+    client: str,
+    action: str,
+    subject: str,
+    *,
+    actor: str = MACHINERY,
+    run: str | None = None,
+    data: Mapping[str, Json] | None = None,
+) -> dict[str, Any]:
+    """One line of `events`, for `ADD_EVENTS`."""
+    return {
+        "at": at,
+        "client": client,
+        "run_id": run,
+        "actor": actor,
+        "action": action,
+        "subject": subject,
+        "data": data or {},
+    }
+
+
+def within(column: ColumnElement[Any], scope: Scope) -> ColumnElement[bool]:
+    """The condition that every reading statement carries; an empty scope matches nothing."""
+    return column.in_(sorted(scope.clients))
+
+
+def values(states: Collection[str]) -> list[str]:
+    """States as a stable list, so that equal conditions compile to equal statements."""
+    return sorted(str(state) for state in states)

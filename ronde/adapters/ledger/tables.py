@@ -1,0 +1,282 @@
+"""The ledger's tables. The migrations build them; a test compares the two.
+
+Lines of `events` refer to their subjects by name only: they outlive what retention removes.
+"""
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    text,
+)
+
+from ronde.adapters.ledger.types import CanonicalJson, Instant, Key, Words
+from ronde.model.plan import TargetKind, Trigger
+from ronde.model.run import JOB_OPEN, RUN_OPEN, JobState, MailState, Policy, RunState
+from ronde.model.verdict import Verdict
+
+REVISION = "0001"  # the schema this code speaks; a test holds it equal to the newest migration
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _sql_list(values: Iterable[StrEnum]) -> str:
+    return ", ".join(f"'{value.value}'" for value in sorted(values))
+
+
+def _one_of(column: str, kinds: Iterable[StrEnum]) -> CheckConstraint:
+    return CheckConstraint(f"{column} IN ({_sql_list(kinds)})", name=column)
+
+
+def _belongs(target: str) -> ForeignKey:
+    return ForeignKey(target, ondelete="CASCADE")
+
+
+def _partial(name: str, *columns: str, where: str) -> Index:
+    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
+
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("playbook", Words, nullable=False),
+    Column("digest", Words, nullable=False),
+    Column("state", Key, nullable=False),
+    Column("verdict", Key),
+    Column("trigger", Key, nullable=False),
+    Column("requested_by", Words, nullable=False),
+    Column("reason", Words, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("finished_at", Instant),
+    Column("schedule", Words),
+    Column("due", Instant),
+    _one_of("state", RunState),
+    _one_of("verdict", Verdict),
+    _one_of("trigger", Trigger),
+    Index("ix_runs_created_at", "created_at"),
+    _partial("ix_runs_open", "state", where=f"state IN ({_sql_list(RUN_OPEN)})"),
+)
+
+occurrences = Table(
+    "occurrences",
+    metadata,
+    Column("client", Key, primary_key=True),
+    Column("schedule", Key, primary_key=True),
+    Column("due", Instant, primary_key=True),
+    Column("decided_at", Instant, nullable=False),
+    # Deferred: the instant is claimed first, and only its winner goes on to write the run.
+    Column("run_id", Key, ForeignKey("runs.id", ondelete="CASCADE", deferrable=True, initially="DEFERRED")),
+    Column("reason", Words, nullable=False),
+    Column("instants", Integer, nullable=False),
+    Index("ix_occurrences_client_due", "client", "due"),
+    Index("ix_occurrences_run_id", "run_id"),
+)
+
+schedules_seen = Table(
+    "schedules_seen",
+    metadata,
+    Column("client", Key, primary_key=True),
+    Column("schedule", Key, primary_key=True),
+    Column("first_seen", Instant, nullable=False),
+    # The newest decided due instant; kept here so that a roll call over thousands of schedules reads one row for each.
+    Column("decided_until", Instant),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("run_id", Key, _belongs("runs.id"), nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("client", Key, nullable=False),
+    Column("kind", Key, nullable=False),
+    Column("target", Words, nullable=False),
+    Column("playbook", Words, nullable=False),
+    Column("policy", Key, nullable=False),
+    Column("attempts_most", Integer, nullable=False),
+    Column("plan", CanonicalJson, nullable=False),
+    # The lanes of the plan once more, as canonical JSON text: jobs with equal text share one fate when lanes fill up,
+    # so counting by it needs no second table whose rows could disagree with the state of the jobs.
+    Column("lanes", Key, nullable=False),
+    Column("state", Key, nullable=False),
+    Column("verdict", Key),
+    Column("attempt", Integer, nullable=False),
+    Column("token", Key),
+    Column("worker", Words, nullable=False),
+    Column("sends", Integer, nullable=False),  # of this attempt
+    Column("wake_at", Instant, nullable=False),  # from when a wake-up may be sent; sending one moves it into the future
+    Column("not_before", Instant),
+    Column("not_after", Instant),  # of the first start; void once the job was started
+    Column("created_at", Instant, nullable=False),
+    Column("started_at", Instant),
+    Column("lease_until", Instant),
+    Column("finished_at", Instant),
+    Column("cancel_by", Words),
+    Column("trouble", CanonicalJson),
+    _one_of("state", JobState),
+    _one_of("verdict", Verdict),
+    _one_of("kind", TargetKind),
+    _one_of("policy", Policy),
+    # A fence and a lease belong to a running job, and to no other.
+    CheckConstraint(
+        f"(state = '{JobState.RUNNING.value}') = (token IS NOT NULL AND lease_until IS NOT NULL)", name="lease"
+    ),
+    Index("ix_jobs_run_id_position", "run_id", "position"),
+    Index("ix_jobs_progress", "run_id", "state", "verdict"),
+    Index("ix_jobs_client_created_at", "client", "created_at"),
+    # covers the counting of lanes and of what waits, which runs after every job
+    _partial(
+        "ix_jobs_open",
+        *("state", "client", "lanes", "wake_at", "position", "sends", "not_after"),
+        where=f"state IN ({_sql_list(JOB_OPEN)})",
+    ),
+)
+
+checks = Table(
+    "checks",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("run_id", Key, nullable=False),
+    Column("job_id", Key, _belongs("jobs.id"), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("client", Key, nullable=False),
+    Column("host", Words, nullable=False),
+    Column("subject", Words, nullable=False),
+    Column("kind", Words, nullable=False),
+    Column("verdict", Key, nullable=False),
+    Column("level", SmallInteger),
+    Column("evidence_at", Instant),
+    Column("recorded_at", Instant, nullable=False),
+    Column("findings", CanonicalJson, nullable=False),
+    Column("facts", CanonicalJson, nullable=False),
+    Column("objective", CanonicalJson, nullable=False),
+    _one_of("verdict", Verdict),
+    CheckConstraint("level BETWEEN 0 AND 6", name="level"),
+    CheckConstraint("level IS NOT NULL OR verdict <> 'ok'", name="proof"),  # nothing proven is never ok
+    Index("ix_checks_job_id", "job_id"),
+    Index("ix_checks_client_recorded_at", "client", "recorded_at"),
+    Index("ix_checks_history", "client", "host", "kind", "subject", "recorded_at", "attempt", "id"),
+)
+
+outputs = Table(
+    "outputs",
+    metadata,
+    Column("job_id", Key, _belongs("jobs.id"), primary_key=True),
+    Column("digest", Key, primary_key=True),
+    Column("output", LargeBinary, nullable=False),
+    Column("errors", LargeBinary, nullable=False),
+)
+
+evidence = Table(
+    "evidence",
+    metadata,
+    Column("check_id", Key, _belongs("checks.id"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("job_id", Key, nullable=False),
+    Column("client", Key, nullable=False),
+    Column("question", Words, nullable=False),
+    Column("tool", Words, nullable=False),
+    Column("started", Instant, nullable=False),
+    Column("ended", Instant, nullable=False),
+    Column("exit_status", BigInteger),
+    Column("truncated", Boolean(create_constraint=False), nullable=False),
+    Column("digest", Key, nullable=False),
+    Index("ix_evidence_job_id", "job_id"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("seq", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("at", Instant, nullable=False),
+    Column("client", Key, nullable=False),  # '' = the provider's own machinery
+    Column("run_id", Key),
+    Column("actor", Words, nullable=False),
+    Column("action", Key, nullable=False),
+    Column("subject", Words, nullable=False),
+    Column("data", CanonicalJson, nullable=False),
+    Index("ix_events_run_id", "run_id"),
+    sqlite_autoincrement=True,  # a number is never given twice
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("key", Key, nullable=False, unique=True),
+    Column("client", Key, nullable=False),
+    Column("kind", Words, nullable=False),
+    Column("period", Words, nullable=False),
+    Column("recipient", Words, nullable=False),
+    Column("sender", Words, nullable=False),
+    Column("subject", Words, nullable=False),
+    Column("message_id", Words, nullable=False),
+    Column("raw", LargeBinary, nullable=False),
+    Column("digest", Key, nullable=False),
+    Column("state", Key, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("unknowns", Integer, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("next_attempt_at", Instant),
+    Column("token", Key),
+    Column("lease_until", Instant),
+    Column("smtp_code", Integer),
+    Column("answer", Words, nullable=False),
+    Column("accepted_at", Instant),
+    _one_of("state", MailState),
+    CheckConstraint(
+        f"(state = '{MailState.LEASED.value}') = (token IS NOT NULL AND lease_until IS NOT NULL)", name="lease"
+    ),
+    Index("ix_outbox_client_created_at", "client", "created_at"),
+    _partial(
+        "ix_outbox_open",
+        "state",
+        "next_attempt_at",
+        where=f"state NOT IN ({_sql_list([MailState.ACCEPTED, MailState.DEAD])})",
+    ),
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("name", Words, primary_key=True),
+    Column("queues", CanonicalJson, nullable=False),
+    Column("version", Words, nullable=False),
+    Column("seen_at", Instant, nullable=False),
+)
+
+beats = Table(
+    "beats",
+    metadata,
+    Column("name", Words, primary_key=True),
+    Column("seen_at", Instant, nullable=False),
+)
+
+# One row, rewritten to prove that the ledger can be written, or to make what was written before it durable.
+probe = Table(
+    "probe",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("at", Instant, nullable=False),
+)
