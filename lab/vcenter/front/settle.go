@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/vmware/govmomi/object"
@@ -26,9 +27,10 @@ func settle(vm *simulator.VirtualMachine) {
 	vm.Guest.ToolsRunningStatus = toolsRunning
 	vm.Guest.ToolsVersionStatus2 = toolsCurrent
 	disks := object.VirtualDeviceList(vm.Config.Hardware.Device).SelectByType((*types.VirtualDisk)(nil))
-	for _, disk := range disks {
-		disk.(*types.VirtualDisk).CapacityInKB = diskSize / 1024
-		disk.(*types.VirtualDisk).CapacityInBytes = diskSize
+	for i, device := range disks {
+		disk := device.(*types.VirtualDisk)
+		disk.CapacityInKB, disk.CapacityInBytes = diskSize/1024, diskSize
+		disk.DeviceInfo = &types.Description{Label: fmt.Sprintf("Hard disk %d", i+1), Summary: "41,943,040 KB"}
 	}
 	for i := range vm.LayoutEx.File {
 		if file := &vm.LayoutEx.File[i]; strings.HasSuffix(file.Name, "-flat.vmdk") {

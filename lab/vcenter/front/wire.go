@@ -20,8 +20,8 @@ const (
 
 var (
 	bodyPattern    = regexp.MustCompile(`<(?:\w+:)?Body[^>]*>\s*<(\w+)`)
-	tokenPattern   = regexp.MustCompile(`<token>([^<]*)</token>`)
-	maximumPattern = regexp.MustCompile(`<maxObjects>(\d+)</maxObjects>`)
+	tokenPattern   = regexp.MustCompile(`<token[^>]*>([^<]*)</token>`)
+	maximumPattern = regexp.MustCompile(`<maxObjects[^>]*>(\d+)</maxObjects>`)
 	openObject     = []byte("<objects>")
 	closeObject    = []byte("</objects>")
 	objectPattern  = regexp.MustCompile(`<obj [^>]*>([^<]*)</obj>`)
