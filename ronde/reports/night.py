@@ -1,0 +1,137 @@
+"""One client's night: from the inventory, which says what is expected, and the records, which say what was found."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from ronde.model.inventory import Client, Provider
+from ronde.model.plan import canonical
+from ronde.model.records import CheckRecord
+from ronde.model.verdict import Level, Verdict, worst
+from ronde.reports.decisions import decisions
+from ronde.reports.headline import Tally, headline, lead, short
+from ronde.reports.lines import Night, proven
+from ronde.reports.material import NightMaterial
+from ronde.reports.phrases import Phrase, phrase
+from ronde.reports.view import BackupLine, Exclusion, Gap, MachineGroup, NightView, OtherLine
+
+Lines = tuple[list[BackupLine], list[MachineGroup], list[OtherLine]]
+
+
+def night_view(client: Client, provider: Provider, material: NightMaterial, now: datetime) -> NightView:
+    """What is told to a client about one night.
+
+    Everything the inventory expects is there, examined or not: an expected subject without a believable check is
+    `unknown` with its reason. No check can be taken out of the material and leave a verdict better than `unknown`,
+    or a better one than before. `now` is the instant of the report, aware.
+    """
+    night = Night.of(client, material, now)
+    backups, machines, others = lines = (night.backups(), night.machines(), night.others())
+    own = list(night.checks.values())
+    asked = decisions(client, own, now)
+    verdict = worst(line.verdict for group in lines for line in group)
+    if asked:
+        verdict = worst([verdict, Verdict.WARNING])
+    tally = Tally(backups, machines, others)
+    return NightView(
+        client=client.client,
+        name=client.name,
+        provider=provider.name,
+        phone=provider.phone,
+        reply_to=provider.reply_to or provider.sender,
+        zone=client.timezone,
+        period=material.period,
+        now=now,
+        verdict=verdict,
+        headline=headline(verdict, tally, len(asked)),
+        short=short(verdict, tally, len(asked)),
+        decisions=asked,
+        lead=lead(tally),
+        backups=tuple(backups),
+        machines=tuple(machines),
+        others=tuple(others),
+        gaps=_gaps(lines),
+        exclusions=_exclusions(client, now),
+        bare_hosts=tuple(name for name, host in client.hosts.items() if not host.backups),
+        restore=last_restore([*own, *material.earlier], now),
+        runs=tuple(dict.fromkeys(check.run for check in sorted(own, key=lambda check: check.recorded_at))),
+        digest=records_digest(own),
+        next_night=material.next_night,
+    )
+
+
+def records_digest(checks: Sequence[CheckRecord]) -> str:
+    """SHA-256 over the records a report was made from, in canonical JSON sorted by id; hexadecimal.
+
+    Whoever holds the ledger can compute it again, and so show that the report tells what was recorded.
+    """
+    rows = [
+        {
+            "id": check.id,
+            "run": check.run,
+            "host": check.host,
+            "kind": check.kind,
+            "subject": check.subject,
+            "verdict": check.verdict.value,
+            "level": None if check.level is None else int(check.level),
+            "evidence_at": None if check.evidence_at is None else check.evidence_at.isoformat(),
+            "recorded_at": check.recorded_at.isoformat(),
+            "findings": [[one.rule, one.severity.value, one.message, one.evidence] for one in check.findings],
+            "facts": check.facts,
+            "objective": check.objective,
+        }
+        for check in sorted(checks, key=lambda check: check.id)
+    ]
+    return hashlib.sha256(canonical(rows)).hexdigest()
+
+
+def last_restore(checks: Sequence[CheckRecord], now: datetime) -> Phrase:
+    """Verifying is not restoring: when a restore was last tried with success, and of what."""
+    tried = [
+        (at, check.subject, check.host)
+        for check in checks
+        for level, at in [*proven(check, now).items(), (check.level, check.evidence_at)]
+        if level is not None and level >= Level.RESTORED and at is not None
+    ]
+    if not tried:
+        return phrase("Verifying a copy is not restoring it: no trial restore is on record.")
+    at, subject, host = max(tried)
+    return phrase(
+        "Verifying a copy is not restoring it: last successful trial restore on {at}, of “{subject}” ({host}).",
+        at=at,
+        subject=subject,
+        host=host,
+    )
+
+
+def _gaps(lines: Lines) -> tuple[Gap, ...]:
+    """What could not be verified; subjects of one place that share their reasons are told together."""
+    backups, machines, others = lines
+    single = [
+        *(Gap(line.host, (line.name,), line.gaps) for line in backups),
+        *(Gap(group.vcenter, (), group.gaps) for group in machines),
+        *(Gap(line.vcenter, (line.name,), line.gaps) for group in machines for line in group.exceptions),
+        *(Gap(line.where, (), line.gaps) for line in others),
+    ]
+    shared: list[Gap] = []
+    for gap in single:
+        if not gap.reasons:
+            continue
+        place = next((i for i, known in enumerate(shared) if _together(known, gap)), None)
+        if place is None:
+            shared.append(gap)
+        else:
+            shared[place] = replace(shared[place], subjects=(*shared[place].subjects, *gap.subjects))
+    return tuple(shared)
+
+
+def _together(known: Gap, gap: Gap) -> bool:
+    return bool(known.subjects and gap.subjects) and (known.where, known.reasons) == (gap.where, gap.reasons)
+
+
+def _exclusions(client: Client, now: datetime) -> tuple[Exclusion, ...]:
+    """The machines that need no backup tonight; an exemption that has ended is a decision, not an exclusion."""
+    today = now.astimezone(ZoneInfo(client.timezone)).date()
+    return tuple(Exclusion(one.vm, one.reason, one.until) for one in client.exempt if one.until >= today)
