@@ -10,7 +10,6 @@ import secrets
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -18,6 +17,7 @@ from functools import partial
 from pathlib import Path
 
 from lab.borg import BorgRepository
+from lab.crew import Crew
 from lab.dumps import make_postgres_series, make_series
 from lab.process import end, marked
 from lab.restic import ResticRepository
@@ -51,9 +51,9 @@ class Cache:
         with self._alone():
             end(marked(self.directory))  # of a lab that was killed while it filled this cache
             jobs = self._jobs([(host, backup) for host in hosts for backup in host.backups])
-            with ThreadPoolExecutor(max_workers=2 * (os.cpu_count() or 1)) as pool:
-                for done in [pool.submit(job) for job in jobs]:
-                    done.result()
+            with Crew(self.directory, 2 * (os.cpu_count() or 1)) as crew:
+                for job in jobs:
+                    crew.submit(job)
 
     def restic(self, host: HostSpec, backup: Restic) -> ResticRepository:
         home = self.folder(backup.name)
@@ -79,7 +79,7 @@ class Cache:
                 jobs.append((backup.nights + 10, partial(self._restic_history, host, backup)))
             elif isinstance(backup, Borg):
                 jobs.append((backup.nights, partial(self._borg_history, host, backup)))
-        dumps = [backup for _, backup in backups if isinstance(backup, Dump) and self._newest(backup.name) is None]
+        dumps = [backup for _, backup in backups if isinstance(backup, Dump) and self._is_old(backup)]
         jobs.append((12, partial(self._dump_series, dumps)))
         return [job for _, job in sorted(jobs, key=lambda entry: -entry[0])]
 
@@ -124,7 +124,7 @@ class Cache:
             make_postgres_series(databases, DUMP_NIGHTS, self.directory)
         for dump in dumps:
             if not dump.is_postgres:
-                make_series(dump, self.folder(dump.name) / "series", DUMP_NIGHTS, self.directory)
+                make_series(dump, self.folder(dump.name) / "series", dump_nights(self.now), self.directory)
             self._finish(dump.name, self.now)
 
     def _blank(self) -> ResticRepository:
@@ -137,6 +137,11 @@ class Cache:
                 repository.initialise()
                 self._finish("blank", self.now)
         return repository
+
+    def _is_old(self, dump: Dump) -> bool:
+        """Some dumps say inside when they were made; that must be about when their file says."""
+        made = self._newest(dump.name)
+        return made is None or abs(self.now - made) > _STILL_FRESH
 
     def _made(self, name: str) -> Path:
         return self.folder(name) / "newest"
@@ -162,6 +167,11 @@ class Cache:
         with (self.directory / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+def dump_nights(now: datetime) -> list[datetime]:
+    """When the dumps of a series are written, newest first."""
+    return [now - NEWEST - age * NIGHT for age in range(DUMP_NIGHTS)]
 
 
 def _nights_after(newest: datetime, now: datetime) -> list[datetime]:

@@ -1,4 +1,4 @@
-"""Series of dump files, one for each of the last nights, made once and then only dated.
+"""Series of dump files, one for each of the last nights, made once a day and then only dated.
 
 The PostgreSQL dumps are pg_dump's own, of a database that grows from night to night. The mysqldump file is written
 here in mysqldump's documented form (header, statements, "-- Dump completed on"), since no MariaDB server is needed
@@ -11,7 +11,7 @@ import lzma
 import os
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -40,11 +40,18 @@ def stamped(dump: Dump, night: datetime) -> str:
     return f"{dump.name}-{night:%Y%m%d-%H%M}{dump.suffix}"
 
 
-def make_series(dump: Dump, folder: Path, nights: int, mark: Path) -> None:
-    """Write the series of one file-made dump to `folder`: `00` is the newest, `NN` is NN nights older."""
+def make_series(dump: Dump, folder: Path, nights: Sequence[datetime], mark: Path) -> None:
+    """Write the series of one file-made dump to `folder`: `00` is the newest, `NN` is NN nights older.
+
+    Args:
+        dump: what to write.
+        folder: where.
+        nights: when each was written, newest first; some formats say so inside.
+        mark: the lab it is done for.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    for age in range(nights):
-        content = _MAKERS[dump.format](dump.name, nights - age)
+    for age, night in enumerate(nights):
+        content = _MAKERS[dump.format](dump.name, len(nights) - age, night)
         (folder / f"{age:02}").write_bytes(compressed(content, dump.suffix, mark))
 
 
@@ -80,7 +87,7 @@ def compressed(content: bytes, suffix: str, mark: Path) -> bytes:
     return content
 
 
-def lay_out(dump: Dump, series: Path, folder: Path, nights: list[datetime]) -> list[Path]:
+def lay_out(dump: Dump, series: Path, folder: Path, nights: Sequence[datetime]) -> list[Path]:
     """Put a series into a host's folder, as written on `nights` (newest first); returns the files, newest first."""
     folder.mkdir(parents=True, exist_ok=True)
     for stale in folder.iterdir():
@@ -105,7 +112,7 @@ def _members(generation: int) -> Iterator[tuple[str, bytes]]:
         yield f"registre/{number:04}.txt", text + os.urandom(4096)
 
 
-def _tar(_name: str, generation: int) -> bytes:
+def _tar(_name: str, generation: int, _night: datetime) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         for name, content in _members(generation):
@@ -115,7 +122,7 @@ def _tar(_name: str, generation: int) -> bytes:
     return buffer.getvalue()
 
 
-def _zip(_name: str, generation: int) -> bytes:
+def _zip(_name: str, generation: int, _night: datetime) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in _members(generation):
@@ -123,7 +130,7 @@ def _zip(_name: str, generation: int) -> bytes:
     return buffer.getvalue()
 
 
-def _mysqldump(database: str, generation: int) -> bytes:
+def _mysqldump(database: str, generation: int, night: datetime) -> bytes:
     rows = ",".join(f"({n},'{os.urandom(24).hex()}')" for n in range(800 + 40 * generation))
     text = (
         f"-- MariaDB dump 10.19  Distrib 10.11.6-MariaDB, for debian-linux-gnu (x86_64)\n--\n"
@@ -132,16 +139,16 @@ def _mysqldump(database: str, generation: int) -> bytes:
         "DROP TABLE IF EXISTS `mdl_user`;\n"
         "CREATE TABLE `mdl_user` (`id` bigint(10) NOT NULL, `secret` varchar(64), PRIMARY KEY (`id`));\n"
         f"LOCK TABLES `mdl_user` WRITE;\nINSERT INTO `mdl_user` VALUES {rows};\nUNLOCK TABLES;\n\n"
-        "-- Dump completed on 2026-01-01  2:00:01\n"
+        f"-- Dump completed on {night:%Y-%m-%d} {night.hour:2}:{night:%M:%S}\n"
     )
     return text.encode()
 
 
-def _plain(_name: str, generation: int) -> bytes:
+def _plain(_name: str, generation: int, _night: datetime) -> bytes:
     return "".join(f"{n};{os.urandom(12).hex()}\n" for n in range(1000 + 20 * generation)).encode()
 
 
-_MAKERS: dict[str, Callable[[str, int], bytes]] = {
+_MAKERS: dict[str, Callable[[str, int, datetime], bytes]] = {
     "tar": _tar,
     "zip": _zip,
     "mysqldump": _mysqldump,

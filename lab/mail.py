@@ -11,7 +11,6 @@ import email.policy
 import json
 import signal
 import ssl
-import sys
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -23,7 +22,7 @@ from typing import Literal
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from lab.errors import LabError
-from lab.process import Process, end, spawn, tail
+from lab.process import Process, end, spawn_module, tail
 from lab.sockets import await_greeting, free_port
 from lab.tls import make_certificate
 
@@ -90,12 +89,11 @@ class MailSink:
         self.port = self.port or free_port(self.address)
         log = self.directory / "log"
         log.unlink(missing_ok=True)
-        argv = [sys.executable, "-m", "lab.mail", str(self.directory), self.address, str(self.port)]
+        arguments = [str(self.directory), self.address, str(self.port)]
         if self.starttls:
             make_certificate(self.directory / "tls", self.address)
-            argv.append("--starttls")
-        here = {"PYTHONPATH": str(Path(__file__).resolve().parents[1])}
-        process = spawn(argv, mark=self.mark or self.directory, log=log, extra=here)
+            arguments.append("--starttls")
+        process = spawn_module("lab.mail", *arguments, mark=self.mark or self.directory, log=log)
         process.save(self.directory / "process")
         if not await_greeting(self.address, self.port, b"220", seconds=_READY_SECONDS) or not process.alive():
             self.stop()

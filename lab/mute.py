@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.errors import LabError
-from lab.process import Process, end, spawn, tail, wait_until
+from lab.process import Process, end, spawn_module, tail, wait_until
 
 _READY_SECONDS = 10.0
 _BACKLOG = 128
@@ -39,9 +39,7 @@ class MuteListener:
             return
         log = self.directory / "mute.log"
         log.unlink(missing_ok=True)
-        here = {"PYTHONPATH": str(Path(__file__).resolve().parents[1])}
-        argv = [sys.executable, "-m", "lab.mute", self.address, str(self.port)]
-        process = spawn(argv, mark=self.mark, log=log, extra=here)
+        process = spawn_module("lab.mute", self.address, str(self.port), mark=self.mark, log=log)
         process.save(self.directory / "mute.process")
         if not wait_until(lambda: self._accepts() or not process.alive(), _READY_SECONDS) or not process.alive():
             self.stop()

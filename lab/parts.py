@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from lab.borg import BorgRepository
-from lab.cache import NEWEST, NIGHT, Cache
+from lab.cache import Cache, dump_nights
 from lab.dumps import lay_out
 from lab.errors import LabError
 from lab.keys import client_key
@@ -18,7 +18,6 @@ from lab.redis import RedisServer
 from lab.restic import ResticRepository
 from lab.site import (
     BROKER_OCTET,
-    DUMP_NIGHTS,
     MACHINES,
     MAIL_OCTET,
     SITE,
@@ -153,8 +152,7 @@ class Parts:
             for backup in host.backups:
                 place = self.place(host, backup)
                 if isinstance(backup, Dump):
-                    nights = [now - NEWEST - age * NIGHT for age in range(DUMP_NIGHTS)]
-                    lay_out(backup, cache.folder(backup.name) / "series", place, nights)
+                    lay_out(backup, cache.folder(backup.name) / "series", place, dump_nights(now))
                 else:
                     shutil.copytree(cache.folder(backup.name) / "repository", place)
 

@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ MARK = "RONDELAB_PROCESS"
 """The environment variable that names the directory a lab process belongs to; not `RONDE_…`, which are settings."""
 
 _POLL_SECONDS = 0.01
+_CHECKOUT = str(Path(__file__).resolve().parents[1])
 
 
 def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
@@ -119,6 +121,12 @@ def spawn(argv: Sequence[str], *, mark: Path, log: Path, extra: Mapping[str, str
         _reap(pid)
         raise LabError(f"{argv[0]} ended at once:\n{tail(log)}")
     return process
+
+
+def spawn_module(module: str, *arguments: str, mark: Path, log: Path) -> Process:
+    """Start a module of the lab as a process, under this Python; raises as `spawn` does."""
+    path = os.pathsep.join([_CHECKOUT, *filter(None, [os.environ.get("PYTHONPATH")])])
+    return spawn([sys.executable, "-m", module, *arguments], mark=mark, log=log, extra={"PYTHONPATH": path})
 
 
 def descendants(roots: Iterable[Process]) -> list[Process]:

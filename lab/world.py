@@ -2,16 +2,14 @@
 
 import fcntl
 import json
-import signal
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self, TypeVar
 
+from lab.crew import Crew, undisturbed
 from lab.errors import LabError
 from lab.faults import known_fault
 from lab.inventory import SCHEDULES, Schedules, Writer
@@ -117,7 +115,7 @@ class Lab:
                 self._sweep()
                 self._set_up(only, schedules)
             except BaseException:
-                with _undisturbed():
+                with undisturbed():
                     self._sweep()
                 raise
         return self
@@ -125,25 +123,21 @@ class Lab:
     def _set_up(self, only: Sequence[str], schedules: Schedules) -> None:
         plan = self._parts.plan
         self._parts = Parts(self.directory, Plan(plan.network, plan.free_ports, list(only), plan.ports), self._cache)
-        self._parts.lay_out(self._now())
-        self._start()
-        self._parts.keep_ports()
-        Writer(self._parts, self._now()).write(schedules)
-
-    def _start(self) -> None:
         services = [part for part in (self._parts.vcenter, self._parts.mail, self._parts.broker) if part is not None]
-        with ThreadPoolExecutor(max_workers=4) as pool:
-            started = [pool.submit(service.start) for service in services]
+        with Crew(self.directory, len(services) or 1) as crew:
+            for service in services:
+                crew.submit(service.start)
+            self._parts.lay_out(self._now())
             for server in self._parts.servers.values():
                 server.launch()
             for server in self._parts.servers.values():
                 server.await_ready()
-            for service in started:
-                service.result()
+        self._parts.keep_ports()
+        Writer(self._parts, self._now()).write(schedules)
 
     def down(self) -> None:
         """End all that `up` started, and nothing else; does nothing when nothing runs."""
-        with self._alone(), _undisturbed():
+        with self._alone(), undisturbed():
             self._sweep()
 
     def __enter__(self) -> Self:
@@ -250,16 +244,3 @@ def _present(part: _T | None, name: str) -> _T:
     if part is None:
         raise LabError(f"this lab has no {name}")
     return part
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Clean up to the end, even when Ctrl-C is pressed again."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
