@@ -1,0 +1,205 @@
+"""The life of a job in memory; see `ronde.ports.Jobs`."""
+
+import secrets
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from ronde.model.check import Check
+from ronde.model.records import CheckRecord, EvidenceRecord, JobOutcome, evidence_digest, trouble_of_ending
+from ronde.model.run import (
+    JOB_OPEN,
+    RUN_OPEN,
+    JobEvent,
+    JobState,
+    RunState,
+    change_job,
+    job_sources,
+    job_verdict,
+    lapse_event,
+    run_state,
+    run_verdict,
+)
+from ronde.ports import Claim, Hint, Refusal, Renewal
+from tests.doubles.memory_store import JobRow, Store, aware, progress_of
+
+
+class MemoryJobs(Store):
+    def to_send(
+        self, now: datetime, *, resend_after: float, limit: int = 500, run: str | None = None
+    ) -> Sequence[Hint]:
+        with self._all_or_nothing():
+            under_way = [job for job in self._t.jobs.values() if _under_way(job, now)]
+            held = Counter(lane.name for job in under_way for lane in job.plan.lanes)
+            waiting = sorted(
+                (job for job in self._t.jobs.values() if _is_due(job, now) and run in {None, job.run}),
+                key=lambda job: (job.wake_at, job.created_at, job.position),
+            )
+            turns: dict[str, list[JobRow]] = defaultdict(list)
+            for job in waiting:
+                turns[job.client].append(job)
+            chosen: list[JobRow] = []
+            while turns and len(chosen) < limit:
+                for client in sorted(turns):
+                    first = next((job for job in turns[client] if _room(job, held)), None)
+                    if first is None or len(chosen) == limit:
+                        del turns[client]
+                        continue
+                    turns[client].remove(first)
+                    held.update(lane.name for lane in first.plan.lanes)
+                    chosen.append(first)
+            for job in chosen:
+                self._put(job, sends=job.sends + 1, wake_at=now + timedelta(seconds=resend_after))
+            return [Hint(job.id, job.attempt) for job in chosen]
+
+    def claim(self, hint: Hint, worker: str, now: datetime, lease: float) -> Claim | Refusal:
+        with self._all_or_nothing():
+            job = self._t.jobs.get(hint.job)
+            if job is None or job.attempt != hint.attempt or job.state not in job_sources(JobEvent.CLAIM):
+                return Refusal.GONE
+            if job.not_after is not None and job.not_after < now:
+                self._end(job, JobEvent.EXPIRE, now)
+                return Refusal.EXPIRED
+            if job.not_before is not None and now < job.not_before:
+                self._put(job, wake_at=job.not_before)
+                return Refusal.EARLY
+            running = [other for other in self._t.jobs.values() if other.state is JobState.RUNNING]
+            if not _room(job, Counter(lane.name for other in running for lane in other.plan.lanes)):
+                self._put(job, wake_at=now)
+                return Refusal.NO_ROOM
+            return self._take(job, worker, now, now + timedelta(seconds=lease))
+
+    def _take(self, job: JobRow, worker: str, now: datetime, until: datetime) -> Claim:
+        token = secrets.token_hex(16)
+        state = change_job(job.state, JobEvent.CLAIM)
+        self._put(job, state=state, token=token, worker=worker, started_at=now, lease_until=until)
+        run = self._t.runs[job.run]
+        if run.state is RunState.QUEUED:
+            self._t.runs[run.id] = replace(run, state=RunState.RUNNING)
+        self._tell(now, job.client, "job.claim", job.id, actor=worker, run=job.run, data={"attempt": job.attempt})
+        due = run.order.occurrence.due if run.order.occurrence else None
+        by = run.order.requested_by
+        return Claim(job.id, job.run, job.attempt, token, job.plan, now, until, by, due, worker)
+
+    def renew(self, worker: str, tokens: Collection[str], now: datetime, lease: float) -> Renewal:
+        with self._lock:
+            held = {job.token: job for job in self._t.jobs.values() if job.token in tokens and job.token}
+            for job in held.values():
+                self._put(job, lease_until=now + timedelta(seconds=lease))
+            _, queues = self._t.workers.get(worker, (now, ()))
+            self._t.workers[worker] = (now, queues)
+            asked = frozenset(token for token, job in held.items() if token and job.cancel_by is not None)
+            return Renewal(frozenset(tokens) - held.keys(), asked)
+
+    def record(self, claim: Claim, outcome: JobOutcome, now: datetime) -> bool:
+        what = outcome.event
+        with self._all_or_nothing():
+            job = self._t.jobs.get(claim.job)
+            if job is None or job.token != claim.token or job.state not in job_sources(what):
+                return False
+            for check in outcome.checks:
+                self._add_check(claim, check, now)
+            data = {"attempt": claim.attempt, "checks": len(outcome.checks)}
+            self._tell(now, job.client, f"job.{what}", job.id, actor=claim.worker, run=job.run, data=data)
+            if what is JobEvent.DEFER:
+                start = outcome.not_before or now
+                self._requeue(job, what, start, start)
+                self._put(job, trouble=outcome.trouble)
+                if job.cancel_by is not None:
+                    self._end(self._t.jobs[job.id], JobEvent.CANCEL, now, job.cancel_by)
+                return True
+            state = change_job(job.state, what)
+            verdict = job_verdict(state, tuple(check.verdict for check in self._checks_of(job.id)))
+            self._put(job, state=state, verdict=verdict, finished_at=now, token=None, lease_until=None)
+            self._put(job, trouble=outcome.trouble)
+            return True
+
+    def _add_check(self, claim: Claim, check: Check, now: datetime) -> None:
+        client = claim.plan.target.client
+        self._t.checks.append(
+            CheckRecord(
+                secrets.token_hex(12),
+                claim.run,
+                claim.job,
+                client,
+                check.host,
+                check.subject,
+                check.kind,
+                check.verdict,
+                check.level,
+                check.evidence_at,
+                aware(now),
+                check.findings,
+                check.facts,
+                check.objective,
+            )
+        )
+        for one in check.exchanges:
+            output, errors = one.output[: self._cap], one.errors[: self._cap]
+            cut = one.truncated or len(one.output) > self._cap or len(one.errors) > self._cap
+            times, status = (one.started, one.ended), one.exit_status
+            digest = evidence_digest(output, errors)
+            kept = EvidenceRecord(
+                claim.job, check.subject, one.question, one.tool, *times, status, output, errors, cut, digest
+            )
+            self._t.evidence.append((client, kept))
+
+    def reap(self, now: datetime) -> Sequence[str]:
+        touched = []
+        with self._all_or_nothing():
+            for job in list(self._t.jobs.values()):
+                if job.state is JobState.RUNNING and job.lease_until is not None and job.lease_until <= now:
+                    self._lapse(job, now)
+                    touched.append(job.run)
+                elif job.state in job_sources(JobEvent.EXPIRE) and job.not_after is not None and job.not_after < now:
+                    self._end(job, JobEvent.EXPIRE, now)
+                    touched.append(job.run)
+        return list(dict.fromkeys(touched))
+
+    def _lapse(self, job: JobRow, now: datetime) -> None:
+        what = lapse_event(job.plan.policy, job.attempt, job.plan.retry.attempts)
+        if what is not JobEvent.LAPSE:
+            self._end(job, what, now)
+        elif job.cancel_by is not None:
+            self._end(job, JobEvent.CANCEL, now)
+        else:
+            self._requeue(job, what, now, None)
+            self._put(job, trouble=trouble_of_ending(what, job.worker))
+            self._tell(now, job.client, f"job.{what}", job.id, run=job.run, data={"attempt": job.attempt})
+
+    def advance(self, run: str, now: datetime) -> bool:
+        with self._all_or_nothing():
+            found = self._t.runs.get(run)
+            if found is None or found.state not in RUN_OPEN:
+                return False
+            progress = progress_of(self._jobs_of(run))
+            state = run_state(progress)
+            if state in RUN_OPEN:
+                self._t.runs[run] = replace(found, state=state)
+                return False
+            self._t.runs[run] = replace(found, state=state, verdict=run_verdict(progress), finished_at=now)
+            for client in {job.client for job in self._jobs_of(run)}:
+                own = progress_of([job for job in self._jobs_of(run) if job.client == client])
+                data = {"state": run_state(own).value, "verdict": run_verdict(own).value}
+                self._tell(now, client, "run.end", run, run=run, data=data)
+            return True
+
+    def unfinished(self, now: datetime) -> Sequence[str]:
+        with self._lock:
+            open_jobs = {job.run for job in self._t.jobs.values() if job.state in JOB_OPEN}
+            runs = sorted(self._t.runs.values(), key=lambda run: run.created_at)
+            return [r.id for r in runs if r.state in RUN_OPEN and r.id not in open_jobs and r.created_at <= now]
+
+
+def _under_way(job: JobRow, now: datetime) -> bool:
+    return job.state is JobState.RUNNING or (job.state is JobState.QUEUED and job.sends > 0 and job.wake_at > now)
+
+
+def _is_due(job: JobRow, now: datetime) -> bool:
+    useful = job.not_after is None or job.not_after >= now
+    return job.state in job_sources(JobEvent.CLAIM) and job.wake_at <= now and useful
+
+
+def _room(job: JobRow, held: Mapping[str, int]) -> bool:
+    return all(held.get(lane.name, 0) < lane.places for lane in job.plan.lanes)
