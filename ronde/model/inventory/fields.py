@@ -1,5 +1,6 @@
 """The kinds of value an inventory field can hold, each with its check and its writing back to text."""
 
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import cache
@@ -45,6 +46,11 @@ PATTERN_WORDS: Mapping[str, str] = MappingProxyType(
 """What a text must be, by the pattern it missed; for error messages."""
 
 SECRET_PATTERN = _SECRET
+
+
+def is_name(text: str) -> bool:
+    """Whether a text can identify a client, host, vCenter or schedule."""
+    return re.fullmatch(_NAME, text) is not None
 
 
 class Entry(BaseModel):
