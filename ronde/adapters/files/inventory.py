@@ -69,11 +69,13 @@ class _File:
             yield Problem(str(self.path), line, path_text(remark.place), remark.message, remark.warning)
 
 
-def load_inventory(directory: Path, playbooks: Collection[str] | None, now: datetime) -> Loaded:
+def load_inventory(
+    directory: Path, playbooks: Collection[str] | None, now: datetime, certificates: Path | None = None
+) -> Loaded:
     """Read and check everything; nothing is raised for what people wrote.
 
     `playbooks` holds the names that schedules may use (`backup/check`), None leaves them unchecked; `now` (aware)
-    decides which exemptions have passed.
+    decides which exemptions have passed; `certificates` is the folder of pinned certificates when it lies elsewhere.
     """
     if not directory.is_dir():
         missing = "no such directory; a first inventory is made by: ronde init DIR"
@@ -82,7 +84,7 @@ def load_inventory(directory: Path, playbooks: Collection[str] | None, now: date
     files = [_File(path, read_document(path)) for path in client_files(directory)]
     problems = [*stray, *_stray_clients(directory)]
     who = _validated(provider, Provider) if provider else None
-    _check_clients(directory, files, playbooks, now)
+    _check_clients(files, certificates or directory / CERTIFICATES, playbooks, now)
     for file in [provider, *files]:
         problems += sorted(file.problems(), key=lambda problem: problem.line) if file else []
     if errors_of(problems) or not isinstance(who, Provider):
@@ -120,7 +122,7 @@ def _stray_clients(directory: Path) -> Iterator[Problem]:
             yield Problem(str(path), 1, "", "is not read: clients are .yml files directly in clients", warning=True)
 
 
-def _check_clients(directory: Path, files: list[_File], playbooks: Collection[str] | None, now: datetime) -> None:
+def _check_clients(files: list[_File], certificates: Path, playbooks: Collection[str] | None, now: datetime) -> None:
     """Fields first, then what concerns several entries or several files."""
     checked = {id(file): _for_checks(file) for file in files}
     owners: dict[str, list[_File]] = {}
@@ -141,7 +143,7 @@ def _check_clients(directory: Path, files: list[_File], playbooks: Collection[st
             today=now.astimezone(zone).date(),
         )
         told = {remark.place for remark in file.remarks}
-        found = [*check_client(client, around), *_certificates(directory, client)]
+        found = [*check_client(client, around), *_certificates(certificates, client)]
         file.remarks += [remark for remark in found if remark.place not in told]
     for name, claimants in owners.items():
         for file in claimants[1:]:
@@ -198,9 +200,9 @@ def _validated(file: _File, model: type[BaseModel]) -> BaseModel | None:
         return None
 
 
-def _certificates(directory: Path, client: Client) -> Iterator[Remark]:
+def _certificates(folder: Path, client: Client) -> Iterator[Remark]:
     for name, vcenter in client.vcenters.items():
-        path = directory / CERTIFICATES / vcenter.certificate
+        path = folder / vcenter.certificate
         place = ("vcenters", name, "certificate")
         try:
             if b"-----BEGIN CERTIFICATE-----" not in path.read_bytes():

@@ -8,7 +8,7 @@ from threading import Lock
 
 import structlog
 
-from ronde.adapters.files.inventory import Loaded, load_inventory
+from ronde.adapters.files.inventory import CERTIFICATES, Loaded, load_inventory
 from ronde.model.errors import InventoryError
 from ronde.model.inventory import Inventory
 from ronde.model.inventory.problems import Problem, errors_of
@@ -32,9 +32,15 @@ class InventoryStore:
     """
 
     def __init__(
-        self, directory: Path, playbooks: Collection[str] | None, *, now: Callable[[], datetime] = utc_now
+        self,
+        directory: Path,
+        playbooks: Collection[str] | None,
+        *,
+        certificates: Path | None = None,
+        now: Callable[[], datetime] = utc_now,
     ) -> None:
         self.directory = directory
+        self.certificates = certificates or directory / CERTIFICATES
         self.problems: tuple[Problem, ...] = ()
         self.loaded_at: datetime | None = None
         self.digest = ""
@@ -46,7 +52,8 @@ class InventoryStore:
 
     def current(self) -> Inventory:
         with self._lock:
-            found = fingerprint(self.directory)  # before reading: what changes meanwhile is seen the next time
+            # Before reading: what changes meanwhile is seen the next time.
+            found = fingerprint(self.directory) + fingerprint(self.certificates)
             if found != self._seen:
                 self._reload()
                 self._seen = found
@@ -64,7 +71,7 @@ class InventoryStore:
 
     def _reload(self) -> None:
         now = self._now()
-        loaded: Loaded = load_inventory(self.directory, self._playbooks, now)
+        loaded: Loaded = load_inventory(self.directory, self._playbooks, now, self.certificates)
         self.problems = loaded.problems
         if loaded.inventory is None:
             errors = errors_of(loaded.problems)
