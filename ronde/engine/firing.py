@@ -95,8 +95,8 @@ def _fire_all(engine: Engine, due: list[tuple[Client, str, Schedule]]) -> tuple[
         decisions = decide(name, client.client, entry, ZoneInfo(client.timezone), until, until, now)
         for item in decisions.missed:
             missed += _miss(engine, item, now)
-        for item in decisions.fire:
-            fired += _fire(engine, client, name, entry, item, now)
+        for due_now in decisions.fire:
+            fired += _fire(engine, client, name, entry, due_now, now)
     return fired, missed
 
 

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from ronde.engine.holding import Holding
 from ronde.engine.redacting import KnownSecrets
+from ronde.model.check import Check
+from ronde.model.inventory import Client
 from ronde.model.playbook import Named
 from ronde.ports import Clock, Inventories, Ledger, Mailer, Queue, Shells, VCenters
 
@@ -20,11 +22,27 @@ class Tuning:
 
 
 @dataclass(frozen=True, slots=True)
+class ReportOrder:
+    """A report that a client is due.
+
+    Attributes:
+        report: its name, `night`; `schedule` the schedule that wants it, None for a person's order.
+        due: the instant it was due, aware; the same for every attempt, so that a repeated one is known as such.
+    """
+
+    client: Client
+    report: str
+    schedule: str | None
+    due: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Engine:
     """Everything a job, a firing or a roll call needs.
 
     Attributes:
         worker: this process's name in the ledger, `host:pid:role`.
+        report: writes a report, queues it for every contact that receives it, and says how that went.
         pause: waits some seconds; only used between tries to reach the ledger.
     """
 
@@ -38,6 +56,7 @@ class Engine:
     clock: Clock
     playbooks: Mapping[str, Named]
     holding: Holding
+    report: Callable[[ReportOrder], Check]
     tuning: Tuning
     worker: str
     pause: Callable[[float], None]

@@ -3,21 +3,23 @@
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import cast
 from zoneinfo import ZoneInfo
 
 from pydantic import TypeAdapter
 
-from ronde.engine.backups import BackupRequest, PastCheck, check_all, check_clock
-from ronde.engine.machines import MachinesRequest, PastMachine, check_machines
-from ronde.engine.parts import Engine
-from ronde.engine.reporting import report_step
+from ronde.engine.backups import BackupRequest, check_all, check_clock, skew_of
+from ronde.engine.machines import MachinesRequest, check_machines
+from ronde.engine.parts import Engine, ReportOrder
+from ronde.model.backup.history import PastCheck
 from ronde.model.check import Check, unverified
-from ronde.model.errors import InputError, RondeError
+from ronde.model.command import Answer, Command
+from ronde.model.errors import ConnectionLost, InputError, RondeError
 from ronde.model.inventory import Backup, Client
 from ronde.model.plan import Step, Target
 from ronde.model.records import CheckRecord, Scope
+from ronde.model.vsphere.history import PastMachine
 from ronde.ports import Claim, Shell, Signal
 
 BACKUP_KINDS = ("restic", "borg", "dump")
@@ -28,7 +30,10 @@ BACKUPS: TypeAdapter[list[Backup]] = TypeAdapter(list[Backup])
 class JobContext:
     """One attempt at one job: what it works with, and what it has found so far.
 
-    `checks` grows step by step, so that what was established before a link broke is kept.
+    Attributes:
+        checks: grows step by step, so that what was established before a link broke is kept.
+        skew: how far the target's clock is ahead of ours, once it was asked.
+        lost: the link broke while a command ran; what came after it was not examined, and another try may help.
     """
 
     engine: Engine
@@ -38,6 +43,8 @@ class JobContext:
     now: datetime
     resources: ExitStack
     checks: list[Check] = field(default_factory=list)
+    skew: timedelta = timedelta(0)
+    lost: ConnectionLost | None = None
     _shell: Shell | None = None
 
     @property
@@ -52,8 +59,26 @@ class JobContext:
         """The job's one connection, opened when the first step needs it."""
         if self._shell is None:
             opened = self.engine.shells.open(self.client, self.target.name, self.signal)
-            self._shell = self.resources.enter_context(opened)
+            self._shell = WatchedShell(self.resources.enter_context(opened), self)
         return self._shell
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedShell:
+    """A shell that tells its job when the link broke, whatever the check in hand makes of it."""
+
+    shell: Shell
+    context: JobContext
+
+    def run(self, command: Command) -> Answer:
+        try:
+            return self.shell.run(command)
+        except ConnectionLost as error:
+            self.context.lost = self.context.lost or error
+            raise
+
+    def close(self) -> None:
+        self.shell.close()
 
 
 def run_step(context: JobContext, step: Step) -> None:
@@ -91,7 +116,9 @@ def missing_checks(context: JobContext, error: RondeError) -> list[Check]:
 
 
 def _clock(context: JobContext, _step: Step) -> None:
-    context.checks.append(check_clock(context.shell(), context.target.name, context.engine.clock))
+    check = check_clock(context.shell(), context.target.name, context.engine.clock)
+    context.checks.append(check)
+    context.skew = skew_of(check)
 
 
 def _backups(step: Step) -> list[Backup]:
@@ -113,6 +140,7 @@ def _check_backups(context: JobContext, step: Step) -> None:
             ],
             clock=context.engine.clock,
             deep=backup.name in deep,
+            skew=context.skew,
         )
         for backup in _backups(step)
     ]
@@ -125,7 +153,7 @@ def _check_machines(context: JobContext, step: Step) -> None:
     for record in context.engine.ledger.history(context.scope, context.target.name, ("vm",), before=context.now):
         key = record.facts.get("key")
         if isinstance(key, str):
-            history.setdefault(key, []).append(PastMachine(record.recorded_at, record.facts))
+            history.setdefault(key, []).append(PastMachine.of(record.recorded_at, record.facts))
     opened = context.engine.vcenters.open(context.client, context.target.name, context.signal)
     with opened as vcenter:
         request = MachinesRequest(
@@ -139,7 +167,13 @@ def _check_machines(context: JobContext, step: Step) -> None:
 
 
 def _report(context: JobContext, step: Step) -> None:
-    context.checks.append(report_step(context.engine, context.client, step, context.now))
+    order = ReportOrder(
+        client=context.client,
+        report=str(step.parameters["report"]),
+        schedule=cast("str | None", step.parameters.get("schedule")),
+        due=context.claim.due or context.now,
+    )
+    context.checks.append(context.engine.report(order))
 
 
 def _past(record: CheckRecord) -> PastCheck:

@@ -80,6 +80,8 @@ def _attempt(engine: Engine, claim: Claim, signal: JobSignal) -> JobOutcome:
             raise
         except RondeError as error:
             return _after_trouble(context, error)
+        if context.lost is not None:
+            return _after_trouble(context, context.lost)
         return JobOutcome(JobState.SUCCEEDED, tuple(context.checks))
 
 
