@@ -21,6 +21,7 @@ MARK = "RONDELAB_PROCESS"
 """The environment variable that names the directory a lab process belongs to; not `RONDE_…`, which are settings."""
 
 _POLL_SECONDS = 0.01
+_EXEC_SECONDS = 2.0
 _CHECKOUT = str(Path(__file__).resolve().parents[1])
 
 
@@ -116,6 +117,8 @@ def spawn(argv: Sequence[str], *, mark: Path, log: Path, extra: Mapping[str, str
         ],
         setsid=True,
     )
+    # For an instant after it was started, a process shows no environment yet, and so no mark.
+    wait_until(lambda: len(variables_of(pid)) > 1 or Process.of(pid) is None, _EXEC_SECONDS)
     process = Process.of(pid)
     if process is None:
         _reap(pid)

@@ -93,6 +93,7 @@ class RedisServer:
             *("--bind", self.address, "--port", str(self.port), "--protected-mode", "no"),
             *("--dir", str(data), "--appendonly", "yes", "--appendfsync", "everysec", "--save", ""),
             *("--maxmemory-policy", "noeviction", "--daemonize", "no"),
+            *("--set-proc-title", "no"),  # the title would be written over the environment, and the mark with it
         ]
 
 
