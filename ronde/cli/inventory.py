@@ -15,7 +15,6 @@ from ronde.adapters.files.playbooks import load_playbooks
 from ronde.cli.out import Exit, complain, console, print_json, told_errors
 from ronde.model.errors import InputError, InventoryError
 from ronde.model.inventory import Client, Host, Inventory
-from ronde.model.inventory.fields import is_name
 from ronde.model.inventory.problems import errors_of, warnings_of
 from ronde.model.units import format_duration
 from ronde.model.words import hint
@@ -109,8 +108,6 @@ def ansible(
     Example: ronde inventory import ansible hosts.ini --client commune-exemple --write
     """
     with told_errors():
-        if not is_name(client):
-            raise InputError(f'"{client}" cannot be a client\'s identifier: lower-case letters, digits, . _ - only')
         carried = carry_over(read_ansible(inventory), client, timezone)
         text = render(carried, str(inventory))
         if write:

@@ -16,7 +16,7 @@ from ronde.adapters.files.ansible_ini import parse_ini
 from ronde.adapters.files.ansible_yaml import parse_yaml, read_variable_files
 from ronde.adapters.files.explain import explain
 from ronde.model.errors import InputError
-from ronde.model.inventory import Host
+from ronde.model.inventory import Client, Host
 from ronde.model.inventory.fields import is_name
 from ronde.model.inventory.problems import path_text
 
@@ -71,7 +71,16 @@ def read_ansible(path: Path) -> AnsibleInventory:
 
 
 def carry_over(ansible: AnsibleInventory, client: str, timezone: str) -> Carried:
-    """The hosts, their jump hosts and groups; nothing that is a secret, and no host key, since Ansible has none."""
+    """The hosts, their jump hosts and groups; nothing that is a secret, and no host key, since Ansible has none.
+
+    Raises:
+        InputError: the client's identifier or the zone would not be valid.
+    """
+    try:
+        Client.model_validate({"client": client, "name": client, "timezone": timezone})
+    except ValidationError as error:
+        wrong = [f"{path_text(remark.place)}: {remark.message}" for remark in explain(Client, error.errors())]
+        raise InputError("\n".join(wrong)) from None
     return _Importer(ansible, client).carry_over(timezone)
 
 
