@@ -19,6 +19,7 @@ RondeError                      something a person can be told, with what to do 
 │   ├── SessionExpired          the session ended under us and could not be renewed
 │   └── VCenterFault            it answered with a fault
 ├── MailError                   a relay did not take a message
+│   ├── RelayUnusable           the relay itself cannot be used: no link, no TLS, login refused; all mail would meet it
 │   └── MailUncertain           the link broke after the message was handed over: accepted or not is not known
 ├── LedgerError                 the ledger could not be read or written (locked, full, gone)
 ├── QueueError                  the broker could not be reached or refused
@@ -148,6 +149,10 @@ class MailError(RondeError):
         super().__init__(message, advice=advice)
         self.permanent = permanent
         self.smtp_code = smtp_code
+
+
+class RelayUnusable(MailError):
+    code = "mail-relay"
 
 
 class MailUncertain(MailError):
