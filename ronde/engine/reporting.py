@@ -1,0 +1,212 @@
+"""The morning report: gather a client's own records, say what they mean, and queue one message for each reader."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+from ronde.engine.parts import Engine
+from ronde.model.check import Check, Finding
+from ronde.model.errors import InputError, QueueError
+from ronde.model.inventory import Client, Contact, Provider, Schedule
+from ronde.model.outbox import Mail
+from ronde.model.plan import Step
+from ronde.model.records import Scope
+from ronde.model.schedule import next_occurrence, occurrences
+from ronde.model.verdict import Level, Severity, Verdict
+from ronde.ports import Archive, Clock, Outbox
+from ronde.reports.material import NightMaterial, Period
+from ronde.reports.message import KIND, Envelope, freeze
+from ronde.reports.night import night_view
+from ronde.reports.page import night_page
+from ronde.reports.render import Rendered, render_night
+from ronde.reports.view import NightView
+from ronde.reports.voice import Language
+
+BACKUP_KINDS = ("restic", "borg", "dump")
+ONE_NIGHT = timedelta(hours=24)
+LOOK_BACK = timedelta(days=32)  # the report before this one is looked for as far back as a monthly schedule needs
+CURRENT = timedelta(hours=12)  # a report made within half a day of its due instant is that instant's report
+BEFORE = timedelta(days=2)  # jobs that began before the period may have ended inside it
+_EXAMINING = ("backup/", "vsphere/", "round/")
+
+
+class Records(Archive, Outbox, Protocol):
+    """The two sides of the ledger that a report needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportOutcome:
+    """What became of one report.
+
+    Attributes:
+        posted: messages queued now; `known`: those that were queued before under the same key.
+        verdict: of the client's night; `subject` the line its first reader sees (the client's language if nobody does).
+        findings: why somebody will not get it.
+    """
+
+    posted: int
+    known: int
+    subject: str
+    verdict: Verdict
+    findings: tuple[Finding, ...] = ()
+
+    def check(self, client: str, now: datetime) -> Check:
+        """The outcome as a check of the report job: was it queued for everybody who should have it?"""
+        return Check(
+            subject="night",
+            kind="report",
+            host=client,
+            findings=self.findings,
+            level=Level.PRESENT,
+            evidence_at=now,
+            facts={"posted": self.posted, "known": self.known, "subject": self.subject, "night": self.verdict.value},
+        )
+
+
+def report_step(engine: Engine, client: Client, step: Step, now: datetime) -> Check:
+    """The step `report` of a job.
+
+    Raises:
+        InputError: a report that this version does not know.
+    """
+    if step.parameters.get("report") != "night":
+        raise InputError(f'This version does not know the report "{step.parameters.get("report")}".')
+    schedule = step.parameters.get("schedule")
+    window = night_period(client, now, schedule if isinstance(schedule, str) else None)
+    provider = engine.inventories.current().provider
+    outcome = night_report(engine.ledger, provider, client, window, engine.clock)
+    with suppress(QueueError):  # the roll call delivers what this message would have hurried along
+        engine.queue.deliver()
+    return outcome.check(client.client, now)
+
+
+def night_report(
+    ledger: Records, provider: Provider, client: Client, window: Period, clock: Clock, *, revision: int = 0
+) -> ReportOutcome:
+    """Make the report of a period and queue it, once for each reader; doing it again queues nothing twice."""
+    now = clock.now()
+    view = night_view(client, provider, gather(ledger, client, window, now), now)
+    readers = list(night_readers(client))
+    languages: dict[Language, Rendered] = {
+        language: render_night(night_page(view, language))
+        for language in {client.language, *(contact.language or client.language for contact in readers)}
+    }
+    mails, findings = _frozen(readers, languages, _Address(provider, client, window, revision, now))
+    posted = len(ledger.post(mails, now)) if mails else 0
+    if not readers:
+        findings.append(_nobody(client))
+    first = readers[0].language or client.language if readers else client.language
+    return ReportOutcome(
+        posted=posted,
+        known=len(mails) - posted,
+        subject=languages[first].subject,
+        verdict=view.verdict,
+        findings=tuple(findings),
+    )
+
+
+def preview(archive: Archive, provider: Provider, client: Client, window: Period, now: datetime) -> NightView:
+    """The view of a period as it stands, without queuing anything."""
+    return night_view(client, provider, gather(archive, client, window, now), now)
+
+
+def gather(archive: Archive, client: Client, window: Period, now: datetime) -> NightMaterial:
+    """Everything on record about a client's period, read within that client's own scope."""
+    scope = Scope.of(client.client)
+    hosts = [name for name, host in client.hosts.items() if host.backups]
+    return NightMaterial(
+        period=window,
+        checks=archive.latest_checks(scope, since=window.since, until=window.until),
+        jobs=archive.jobs(scope, since=window.since - BEFORE, until=window.until),
+        occurrences=archive.occurrences(scope, since=window.since, until=window.until),
+        earlier=[check for host in hosts for check in archive.history(scope, host, BACKUP_KINDS, before=window.since)],
+        next_night=_next_night(client, now),
+    )
+
+
+def night_period(client: Client, now: datetime, schedule: str | None = None) -> Period:
+    """The span a report made at `now` speaks of: from the morning report before it until now.
+
+    After a weekend without reports that is the whole weekend. Without a report schedule, or before its first report,
+    it is the last 24 hours. The key is the due instant's local time, so that a second attempt at the same report, a
+    minute or hours later, queues nothing twice.
+    """
+    zone = ZoneInfo(client.timezone)
+    dues = _report_dues(client, now, schedule)
+    current = bool(dues) and now - dues[-1] <= CURRENT
+    before = dues[:-1] if current else dues
+    since = before[-1] if before else now - ONE_NIGHT
+    named = dues[-1] if current else now
+    return Period(since, now, f"{named.astimezone(zone):%Y-%m-%dT%H%M}")
+
+
+def night_readers(client: Client) -> Iterator[Contact]:
+    """The contacts that receive the night report, each address once."""
+    seen: set[str] = set()
+    for contact in client.contacts:
+        if "night" in contact.receives and contact.email.lower() not in seen:
+            seen.add(contact.email.lower())
+            yield contact
+
+
+def next_revision(archive: Archive, client: Client, window: Period) -> int:
+    """A revision that no message of this period has yet, for a report sent on demand."""
+    mails = archive.mails(Scope.of(client.client), since=window.since)
+    return 1 + sum(mail.kind == KIND for mail in mails)
+
+
+@dataclass(frozen=True, slots=True)
+class _Address:
+    provider: Provider
+    client: Client
+    window: Period
+    revision: int
+    now: datetime
+
+
+def _frozen(
+    readers: Sequence[Contact], languages: dict[Language, Rendered], to: _Address
+) -> tuple[list[Mail], list[Finding]]:
+    """A message for each reader; an unusable address keeps nobody else from theirs."""
+    mails: list[Mail] = []
+    findings: list[Finding] = []
+    for contact in readers:
+        language = contact.language or to.client.language
+        envelope = Envelope(to.provider, to.client, to.window, to.revision, language)
+        try:
+            mails.append(freeze(languages[language], envelope, contact, to.now))
+        except InputError as error:
+            findings.append(Finding("report-bad-address", Severity.CRITICAL, error.message, {"contact": contact.name}))
+    return mails, findings
+
+
+def _nobody(client: Client) -> Finding:
+    return Finding(
+        "report-no-reader",
+        Severity.WARNING,
+        f"Nobody receives the night report of {client.client}: no contact has `receives: [night]`.",
+        {"contacts": len(client.contacts)},
+    )
+
+
+def _report_dues(client: Client, now: datetime, schedule: str | None) -> list[datetime]:
+    zone = ZoneInfo(client.timezone)
+    entries = [
+        entry
+        for name, entry in client.schedules.items()
+        if entry.enabled and entry.report == "night" and schedule in {None, name}
+    ]
+    return sorted({due for entry in entries for due in occurrences(entry.at, zone, now - LOOK_BACK, now)})
+
+
+def _next_night(client: Client, now: datetime) -> datetime | None:
+    zone = ZoneInfo(client.timezone)
+    examining = [entry for entry in client.schedules.values() if _examines(entry)]
+    return min((next_occurrence(entry.at, zone, now) for entry in examining), default=None)
+
+
+def _examines(entry: Schedule) -> bool:
+    return entry.enabled and entry.purpose.startswith(_EXAMINING)
