@@ -1,7 +1,9 @@
 """Foreign errors, turned into the project's own exactly once."""
 
 import ssl
+import zlib
 from http.client import HTTPException, IncompleteRead
+from xml.etree.ElementTree import ParseError
 from xml.parsers.expat import ExpatError
 
 from pyVmomi import vim, vmodl
@@ -16,8 +18,12 @@ from ronde.model.errors import (
     VCenterUnreachable,
 )
 
-FOREIGN = (OSError, HTTPException, ExpatError, vmodl.MethodFault, AttributeError, KeyError, TypeError, ValueError)
-"""What can come out of pyVmomi: the four last when an answer holds what its metadata does not know."""
+_ILL_FORMED = (ExpatError, ParseError, EOFError, zlib.error)
+_NOT_UNDERSTOOD = (AttributeError, KeyError, TypeError, ValueError)  # what pyVmomi's metadata do not know
+FOREIGN = (OSError, HTTPException, vmodl.MethodFault, *_ILL_FORMED, *_NOT_UNDERSTOOD)
+"""What can come out of a call."""
+
+_CUT_OFF = {3, 5}  # expat's XML_ERROR_NO_ELEMENTS and XML_ERROR_UNCLOSED_TOKEN: the document ends too early
 
 _BROKEN = (ConnectionResetError, BrokenPipeError, ssl.SSLEOFError, ssl.SSLZeroReturnError, IncompleteRead)
 # http.client's RemoteDisconnected is a reset, too
@@ -38,6 +44,8 @@ def translated(error: BaseException, name: str) -> VCenterError:
         return _of_fault(error, name)
     if isinstance(error, (OSError, HTTPException)):
         return _of_link(error, name)
+    if isinstance(error, EOFError) or getattr(error, "code", None) in _CUT_OFF:
+        return LinkBroken(f"vCenter {name} broke off in its answer.")
     return VCenterFault(f"vCenter {name} answered what we do not understand ({type(error).__name__}).")
 
 

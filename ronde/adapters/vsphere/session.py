@@ -6,9 +6,8 @@ from typing import Any, TypeVar
 
 from pyVmomi import vim, vmodl
 
-from ronde.adapters.vsphere.faults import LinkBroken, fault_name
+from ronde.adapters.vsphere.faults import LinkBroken
 from ronde.adapters.vsphere.limits import VCenterLimits
-from ronde.adapters.vsphere.plain import plain
 from ronde.adapters.vsphere.wire import Stub
 from ronde.model.errors import SessionExpired, VCenterFault
 from ronde.model.vsphere.objects import ManagedObject, Question
@@ -49,6 +48,7 @@ class Session:
 
     def _log_in(self) -> None:
         self._views.clear()  # they went with the former session
+        self._stub.forget_session()
         user, password = self._credentials()
         self._content.sessionManager.Login(user, password, "en")  # faults' messages in English
         self._logged_in = True
@@ -115,10 +115,11 @@ class Session:
             return
         collector = self._content.propertyCollector
         options = _Collector.RetrieveOptions(maxObjects=self._limits.page)
-        page = collector.RetrievePropertiesEx(specs, options)
-        while page is not None:
-            yield from (_object(content) for content in page.objects)
-            page = collector.ContinueRetrievePropertiesEx(page.token) if page.token else None
+        page = self._stub.page(collector, "RetrievePropertiesEx", specs, options)
+        yield from page.objects
+        while page.token is not None:
+            page = self._stub.page(collector, "ContinueRetrievePropertiesEx", page.token)
+            yield from page.objects
 
     def _spec(self, question: Question, kinds: Sequence[type], left_out: set[str]) -> Any:
         kind = _managed_type(question.kind)
@@ -150,15 +151,6 @@ def _managed_type(name: str) -> Any:
     if kind is None:
         raise VCenterFault(f'"{name}" is no kind of object of the vSphere API.')
     return kind
-
-
-def _object(content: Any) -> ManagedObject:
-    return ManagedObject(
-        kind=content.obj._wsdlName,  # noqa: SLF001 - pyVmomi offers no public name for it
-        id=content.obj._moId,  # noqa: SLF001 - the same
-        properties={found.name: plain(found.val) for found in content.propSet},
-        missing={lost.path: fault_name(lost.fault) for lost in content.missingSet},
-    )
 
 
 def _vanished(error: VCenterFault) -> str | None:

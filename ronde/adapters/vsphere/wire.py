@@ -1,13 +1,17 @@
 """The one connection of a session: dialled with limits, checked against the pin, put under the guard."""
 
+import contextlib
+import gzip
 import socket
 import ssl
-from collections.abc import Callable
-from http.client import HTTPSConnection
+from collections.abc import Callable, Iterator
+from http import HTTPStatus
+from http.client import HTTPException, HTTPSConnection
 from typing import Any
 
-from pyVmomi.SoapAdapter import SoapStubAdapter
+from pyVmomi.SoapAdapter import SoapResponseDeserializer, SoapStubAdapter
 
+from ronde.adapters.vsphere.decode import NotAnAnswer, Page, read_page
 from ronde.adapters.vsphere.faults import FOREIGN, translated
 from ronde.adapters.vsphere.guard import Guard
 from ronde.adapters.vsphere.limits import VCenterLimits
@@ -43,7 +47,12 @@ class PinnedConnection(HTTPSConnection):
 
 
 class Stub(SoapStubAdapter):
-    """pyVmomi's caller over our own connection: every call is bounded, and every foreign error translated, here."""
+    """pyVmomi's caller over our own connection: every call is bounded, and every foreign error translated, here.
+
+    Attributes:
+        seconds: the most that the next calls may each take.
+        last: the next call ends the session: it is made even when the session's time is up or the work must stop.
+    """
 
     def __init__(self, name: str, connect: Callable[[], PinnedConnection], version: str, guard: Guard) -> None:
         super().__init__(version=version, customHeaders={"User-Agent": USER_AGENT})  # type: ignore[no-untyped-call] # pyVmomi
@@ -52,18 +61,66 @@ class Stub(SoapStubAdapter):
         self.seconds = 0.0
         self.last = False
 
-    def InvokeMethod(self, mo: Any, info: Any, args: Any, outerStub: Any = None) -> Any:  # noqa: N802, N803 - pyVmomi's names
-        """One SOAP call.
+    @contextlib.contextmanager
+    def _bounded(self) -> Iterator[None]:
+        """A call within its limits; what goes wrong in it is ours afterwards, and its connection is not used again.
 
         Raises:
             VCenterError: whatever went wrong; Fenced, Cancelled: the signal said stop.
         """
         try:
             with self._guard.limit(self.seconds, last=self.last):
-                return super().InvokeMethod(mo, info, args, outerStub)  # type: ignore[no-untyped-call] # pyVmomi
+                yield
         except FOREIGN as error:
             self.DropConnections()
             raise translated(error, self._name) from error
+        except BaseException:
+            self.DropConnections()
+            raise
+
+    def InvokeMethod(self, mo: Any, info: Any, args: Any, outerStub: Any = None) -> Any:  # noqa: N802, N803 - pyVmomi's names
+        """One SOAP call, as pyVmomi makes it."""
+        with self._bounded():
+            answer = super().InvokeMethod(mo, info, args, outerStub)  # type: ignore[no-untyped-call] # pyVmomi
+            if answer is None and info.result is not type(None):
+                raise NotAnAnswer(f"no answer to {info.wsdlName}")
+            return answer
+
+    def page(self, collector: Any, method: str, *arguments: Any) -> Page:
+        """One call of a property collector whose answer we read ourselves."""
+        info = collector._GetMethodInfo(method)  # noqa: SLF001 - pyVmomi's metadata have no public door
+        with self._bounded():
+            status, body = self._post(self.SerializeRequest(collector, info, arguments))  # type: ignore[no-untyped-call] # pyVmomi
+            if status == HTTPStatus.INTERNAL_SERVER_ERROR:  # how SOAP says that a fault follows
+                fault = SoapResponseDeserializer(self).Deserialize(body, info.result)  # type: ignore[no-untyped-call] # pyVmomi
+                raise fault if isinstance(fault, Exception) else NotAnAnswer(f"no fault in the answer to {method}")
+            if status != HTTPStatus.OK:
+                raise HTTPException(f"{status} {HTTPStatus(status).phrase}")
+            return read_page(body, method)
+
+    def _post(self, request: bytes) -> tuple[int, bytes]:
+        link = self.GetConnection()
+        headers = {
+            "Cookie": self.cookie,
+            "SOAPAction": self.versionId,
+            "Content-Type": "text/xml; charset=UTF-8",
+            "Accept-Encoding": "gzip",
+            "User-Agent": USER_AGENT,
+        }
+        try:
+            link.request("POST", self.path, request, headers)
+            answer = link.getresponse()
+            body = answer.read()
+        except BaseException:
+            link.close()
+            raise
+        self.ReturnConnection(link)
+        packed = answer.getheader("Content-Encoding", "").lower() == "gzip"
+        return answer.status, gzip.decompress(body) if packed else body
+
+    def forget_session(self) -> None:
+        """Send the session's cookie no more: with it a login is refused for as long as that session may still live."""
+        self.SetSessionId(None)  # type: ignore[no-untyped-call] # pyVmomi
 
     def GetConnection(self) -> PinnedConnection:  # noqa: N802 - pyVmomi's name
         link, self._link = self._link, None
