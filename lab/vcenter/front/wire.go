@@ -73,7 +73,7 @@ func misbehave(w http.ResponseWriter, kind string) bool {
 	case "http503":
 		w.WriteHeader(http.StatusServiceUnavailable)
 	case "garbage":
-		_, _ = w.Write([]byte("<html><body>Welcome to the appliance</body>"))
+		_, _ = w.Write([]byte("<html><body>Welcome to the appliance</body></html>"))
 	default:
 		write(w, http.StatusInternalServerError, soapFault(kind))
 	}
