@@ -14,6 +14,7 @@ from ronde.adapters.queue.heartbeat import Heartbeat
 from ronde.bootstrap import Services, build, build_here
 from ronde.cli.out import Exit, complain, console, exit_for, print_json, told_errors
 from ronde.cli.runs_view import progress, run_page, runs_table
+from ronde.engine.firing import send_due
 from ronde.engine.ordering import Request, order, work_through
 from ronde.model.errors import InputError
 from ronde.model.records import RunRecord, Scope
@@ -156,6 +157,8 @@ def _carry_out(request: Request, *, here: bool, detach: bool, as_json: bool) -> 
     services = build_here() if here else build()
     try:
         run_id = order(services.engine, request)
+        if not here:
+            send_due(services.engine, run_id)
         if detach and not here:
             print_json({"run": run_id}) if as_json else typer.echo(run_id)
             return

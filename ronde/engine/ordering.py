@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 
-from ronde.engine.firing import advance, send_due
 from ronde.engine.parts import Engine
 from ronde.engine.planning import Planner, Wish
 from ronde.engine.work import work
@@ -35,7 +34,7 @@ class Request:
 
 
 def order(engine: Engine, request: Request) -> str:
-    """Record a run and wake workers for it; the run's id.
+    """Record a run; the run's id. Whoever orders wakes workers (`send_due`), or works through it (`work_through`).
 
     Raises:
         InputError: something it names does not exist, or it means no target at all.
@@ -60,9 +59,7 @@ def order(engine: Engine, request: Request) -> str:
         requested_by=request.who,
         reason=request.reason,
     )
-    run = engine.ledger.create_run(made, now)
-    send_due(engine, run)
-    return run
+    return engine.ledger.create_run(made, now)
 
 
 def work_through(
@@ -81,7 +78,7 @@ def work_through(
             done, busy = wait(busy, timeout=0.2, return_when=FIRST_COMPLETED) if busy else (set(), busy)
             for future in done:
                 future.result()
-            advance(engine, run)
+            engine.ledger.advance(run, now)
             record = engine.ledger.run(scope, run)
             tell(record)
             if record.state not in RUN_OPEN and not busy:
