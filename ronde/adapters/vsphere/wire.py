@@ -31,12 +31,11 @@ class PinnedConnection(HTTPSConnection):
         link = socket.create_connection((self.host, self.port), timeout=self._limits.connect)
         link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         wrapped = self._pin.context.wrap_socket(link, do_handshake_on_connect=False)
-        self._guard.attach(wrapped)
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.callback(wrapped.close)
+            self._guard.attach(wrapped)
             self._shake_hands(wrapped)
-        except BaseException:
-            wrapped.close()
-            raise
+            undo.pop_all()
         wrapped.settimeout(self._limits.silence)
         self.sock = wrapped
 
@@ -68,15 +67,14 @@ class Stub(SoapStubAdapter):
         Raises:
             VCenterError: whatever went wrong; Fenced, Cancelled: the signal said stop.
         """
-        try:
-            with self._guard.limit(self.seconds, last=self.last):
-                yield
-        except FOREIGN as error:
-            self.DropConnections()
-            raise translated(error, self._name) from error
-        except BaseException:
-            self.DropConnections()
-            raise
+        with contextlib.ExitStack() as undo:
+            undo.callback(self.DropConnections)
+            try:
+                with self._guard.limit(self.seconds, last=self.last):
+                    yield
+            except FOREIGN as error:
+                raise translated(error, self._name) from error
+            undo.pop_all()
 
     def InvokeMethod(self, mo: Any, info: Any, args: Any, outerStub: Any = None) -> Any:  # noqa: N802, N803 - pyVmomi's names
         """One SOAP call, as pyVmomi makes it."""
@@ -107,13 +105,12 @@ class Stub(SoapStubAdapter):
             "Accept-Encoding": "gzip",
             "User-Agent": USER_AGENT,
         }
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.callback(link.close)
             link.request("POST", self.path, request, headers)
             answer = link.getresponse()
             body = answer.read()
-        except BaseException:
-            link.close()
-            raise
+            undo.pop_all()
         self.ReturnConnection(link)
         packed = answer.getheader("Content-Encoding", "").lower() == "gzip"
         return answer.status, gzip.decompress(body) if packed else body
