@@ -6,7 +6,7 @@ certificates/…/*.pem    the pinned certificates of vCenters
 """
 
 import itertools
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -70,18 +70,23 @@ class _File:
 
 
 def load_inventory(
-    directory: Path, playbooks: Collection[str] | None, now: datetime, certificates: Path | None = None
+    directory: Path,
+    playbooks: Collection[str] | None,
+    now: datetime,
+    certificates: Path | None = None,
+    read: Callable[[Path], Document] = read_document,
 ) -> Loaded:
     """Read and check everything; nothing is raised for what people wrote.
 
     `playbooks` holds the names that schedules may use (`backup/check`), None leaves them unchecked; `now` (aware)
-    decides which exemptions have passed; `certificates` is the folder of pinned certificates when it lies elsewhere.
+    decides which exemptions have passed; `certificates` is the folder of pinned certificates when it lies elsewhere;
+    `read` may answer for a file that has not changed without reading it again.
     """
     if not directory.is_dir():
         missing = "no such directory; a first inventory is made by: ronde init DIR"
         return Loaded(None, "", (Problem(str(directory), 1, "", missing),))
-    provider, stray = _read_provider(directory)
-    files = [_File(path, read_document(path)) for path in client_files(directory)]
+    provider, stray = _read_provider(directory, read)
+    files = [_File(path, read(path)) for path in client_files(directory)]
     problems = [*stray, *_stray_clients(directory)]
     who = _validated(provider, Provider) if provider else None
     _check_clients(files, certificates or directory / CERTIFICATES, playbooks, now)
@@ -104,12 +109,12 @@ def _is_ours(path: Path) -> bool:
     return path.suffix in SUFFIXES and not path.name.startswith(".")
 
 
-def _read_provider(directory: Path) -> tuple[_File | None, list[Problem]]:
+def _read_provider(directory: Path, read: Callable[[Path], Document]) -> tuple[_File | None, list[Problem]]:
     found = [directory / f"provider{suffix}" for suffix in SUFFIXES if (directory / f"provider{suffix}").exists()]
     if not found:
         return None, [Problem(str(directory / "provider.yml"), 1, "", "is missing; it says who you are")]
     twice = [Problem(str(path), 1, "", f"stands beside {found[0].name}; keep one of them") for path in found[1:]]
-    return _File(found[0], read_document(found[0])), twice
+    return _File(found[0], read(found[0])), twice
 
 
 def _stray_clients(directory: Path) -> Iterator[Problem]:

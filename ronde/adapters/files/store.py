@@ -8,6 +8,7 @@ from threading import Lock
 
 import structlog
 
+from ronde.adapters.files.documents import Document, read_document
 from ronde.adapters.files.inventory import CERTIFICATES, Loaded, load_inventory
 from ronde.model.errors import InventoryError
 from ronde.model.inventory import Inventory
@@ -15,7 +16,8 @@ from ronde.model.inventory.problems import Problem, errors_of
 
 log = structlog.get_logger(__name__)
 
-Fingerprint = tuple[tuple[str, int, int, int], ...]
+Mark = tuple[str, int, int, int]
+Fingerprint = tuple[Mark, ...]
 
 
 def utc_now() -> datetime:
@@ -49,6 +51,7 @@ class InventoryStore:
         self._lock = Lock()
         self._seen: Fingerprint | None = None
         self._inventory: Inventory | None = None
+        self._documents: dict[Path, tuple[Mark, Document]] = {}
 
     def current(self) -> Inventory:
         with self._lock:
@@ -71,7 +74,8 @@ class InventoryStore:
 
     def _reload(self) -> None:
         now = self._now()
-        loaded: Loaded = load_inventory(self.directory, self._playbooks, now, self.certificates)
+        self._documents = {path: known for path, known in self._documents.items() if path.exists()}
+        loaded: Loaded = load_inventory(self.directory, self._playbooks, now, self.certificates, self._read)
         self.problems = loaded.problems
         if loaded.inventory is None:
             errors = errors_of(loaded.problems)
@@ -79,6 +83,16 @@ class InventoryStore:
             return
         self._inventory, self.digest, self.loaded_at = loaded.inventory, loaded.digest, now
         log.info("inventory loaded", digest=self.digest, clients=len(loaded.inventory.clients))
+
+    def _read(self, path: Path) -> Document:
+        """A file's document; parsing is what takes time, so that of an unchanged file is kept."""
+        known = self._documents.get(path)
+        mark = _mark(str(path))
+        if known is not None and known[0] == mark:
+            return known[1]
+        document = read_document(path)
+        self._documents[path] = (mark, document)
+        return document
 
 
 def fingerprint(directory: Path) -> Fingerprint:
@@ -89,7 +103,7 @@ def fingerprint(directory: Path) -> Fingerprint:
     return tuple(sorted(_marks(str(directory), levels=4)))
 
 
-def _marks(folder: str, levels: int) -> Iterator[tuple[str, int, int, int]]:
+def _marks(folder: str, levels: int) -> Iterator[Mark]:
     try:
         entries = list(os.scandir(folder))
     except OSError:
@@ -100,9 +114,12 @@ def _marks(folder: str, levels: int) -> Iterator[tuple[str, int, int, int]]:
         if entry.is_dir():  # links to folders too; the levels end a circle of links
             yield from _marks(entry.path, levels - 1) if levels else ()
             continue
-        try:
-            facts = entry.stat()
-        except OSError:  # gone since it was listed, or a link to nothing: its name alone tells
-            yield entry.path, 0, -1, 0
-        else:
-            yield entry.path, facts.st_ino, facts.st_size, facts.st_mtime_ns
+        yield _mark(entry.path)
+
+
+def _mark(path: str) -> Mark:
+    try:
+        facts = Path(path).stat()
+    except OSError:  # gone since it was listed, or a link to nothing: its name alone tells
+        return path, 0, -1, 0
+    return path, facts.st_ino, facts.st_size, facts.st_mtime_ns

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ronde.adapters.files import store as module
+from ronde.adapters.files.documents import Document, read_document
 from ronde.adapters.files.store import InventoryStore, fingerprint
 from ronde.model.errors import InventoryError
 from ronde.model.inventory import Inventory
@@ -56,6 +57,21 @@ def test_a_change_is_taken_up_and_nothing_is_read_twice(directory: Path, monkeyp
     write(directory, "10.0.0.2")
     assert address(store.current()) == "10.0.0.2"
     assert store.digest != digest
+
+
+def test_only_changed_files_are_parsed_again(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = opened(directory)
+    store.current()
+    read: list[Path] = []
+
+    def reading(path: Path) -> Document:
+        read.append(path)
+        return read_document(path)
+
+    monkeypatch.setattr(module, "read_document", reading)
+    (directory / "clients" / "ecole.yml").write_text("client: ecole\nname: École\n")
+    store.current()
+    assert read == [directory / "clients" / "ecole.yml"]
 
 
 def test_the_same_length_within_the_same_instant_is_still_a_change(directory: Path) -> None:
