@@ -149,7 +149,7 @@ class ScriptedShells:
 
 
 class LocalShell:
-    """Runs each command on this machine through the user's own shell, as sshd does, in an environment as bare as sshd's.
+    """Runs each command on this machine through the user's own shell, as sshd does, in a bare environment.
 
     Attributes:
         home: $HOME and working directory of the commands; this user's own by default.
@@ -165,7 +165,7 @@ class LocalShell:
         clock: Clock | None = None,
     ) -> None:
         self.home = home or Path.home()
-        self.environment = {"PATH": os.defpath + ":/usr/sbin:/sbin", "HOME": str(self.home), **(environment or {})}
+        self.environment = {"PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME": str(self.home), **(environment or {})}
         self.signal = signal or NeverStop()
         self.clock = clock or WallClock()
         self.asked: list[Command] = []
