@@ -5,6 +5,7 @@ labs of one test session share one cache. A repository that has grown old gets t
 """
 
 import fcntl
+import hashlib
 import os
 import secrets
 import shutil
@@ -12,8 +13,8 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from functools import partial
+from datetime import UTC, datetime, timedelta
+from functools import cache, partial
 from pathlib import Path
 
 from lab.borg import BorgRepository
@@ -27,6 +28,16 @@ NEWEST = timedelta(hours=4)
 """How long ago the last night's backup was, when a repository is made."""
 
 NIGHT = timedelta(days=1)
+_HISTORIES = "histories-"
+_RECIPES = (
+    "borg",
+    "cache",
+    "dumps",
+    "postgres",
+    "restic",
+    "restic_format",
+    "site",
+)  # the modules that decide the content
 _STILL_FRESH = timedelta(hours=20)  # the default objective is 26 h: a lab stays healthy for a morning
 _TOO_OLD = timedelta(days=8)  # from here on, making it anew is no slower than adding the nights that lack
 _FIRST_FILES = 12
@@ -50,6 +61,7 @@ class Cache:
         self.directory.mkdir(parents=True, exist_ok=True)
         with self._alone():
             end(marked(self.directory))  # of a lab that was killed while it filled this cache
+            self._forget_old_recipes()
             jobs = self._jobs([(host, backup) for host in hosts for backup in host.backups])
             with Crew(self.directory, 2 * (os.cpu_count() or 1)) as crew:
                 for job in jobs:
@@ -64,8 +76,8 @@ class Cache:
         return BorgRepository(home / "repository", home / "password", host.name, home, self.directory)
 
     def folder(self, backup: str) -> Path:
-        """Where the cached things of one backup are."""
-        return self.directory / "backups" / backup
+        """Where the cached things of one backup are; another place when the code that makes them has changed."""
+        return self.directory / f"{_HISTORIES}{_recipe()}" / backup
 
     def sources(self, backup: Restic) -> list[Path]:
         """The folders that are backed up; their paths are in every snapshot."""
@@ -162,11 +174,27 @@ class Cache:
     def _finish(self, name: str, newest: datetime) -> None:
         self._made(name).write_text(newest.isoformat(), encoding="utf-8")
 
+    def _forget_old_recipes(self) -> None:
+        """Remove what older versions of the lab made, unless one of them may still be up."""
+        for folder in self.directory.glob(f"{_HISTORIES}*"):
+            unused = self.now - datetime.fromtimestamp(folder.stat().st_mtime, UTC)
+            if folder.name != f"{_HISTORIES}{_recipe()}" and unused > NIGHT:
+                shutil.rmtree(folder)
+
     @contextmanager
     def _alone(self) -> Iterator[None]:
         with (self.directory / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+@cache
+def _recipe() -> str:
+    """A digest of the code that makes the histories."""
+    digest = hashlib.sha256()
+    for module in _RECIPES:
+        digest.update(Path(__file__).with_name(f"{module}.py").read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def dump_nights(now: datetime) -> list[datetime]:

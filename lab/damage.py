@@ -1,6 +1,7 @@
 """Faults in stored backups, each made as it comes about in the field, or byte for byte as it is found there."""
 
 import os
+import shutil
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -54,7 +55,7 @@ def corrupted_segment(parts: Parts, name: str, spare: Spare, _now: datetime) -> 
 def shrunken_dump(parts: Parts, name: str, spare: Spare, _now: datetime) -> None:
     """Replace the newest dump by one of the same database after it was nearly emptied: complete, and tiny."""
     newest, backup = _newest_dump(parts, name)
-    shrunken = parts.cache / "backups" / backup.name / "series" / SHRUNKEN
+    shrunken = parts.cached(backup) / "series" / SHRUNKEN
     if not shrunken.exists():
         raise LabError(f"{name} is not a dump of PostgreSQL")
     _rewrite(newest, shrunken.read_bytes(), spare)
@@ -85,15 +86,30 @@ def stale_lock(parts: Parts, name: str, spare: Spare, now: datetime) -> None:
         date_file(path, now - LOCK_AGE)
 
 
-def missing_path(parts: Parts, name: str, spare: Spare, now: datetime) -> None:
+def missing_path(parts: Parts, name: str, _spare: Spare, now: datetime) -> None:
     """Add a newest backup for which one of the source folders was not there: restic says so, and exits with 0."""
     host, backup = parts.find(name)
     if not isinstance(backup, Restic) or len(backup.folders) < 2:
         raise LabError(f"{name} is not a restic repository of several folders")
-    spare.keep(parts.place(host, backup))
-    source = parts.cache / "backups" / name / "source"
+    source = parts.cached(backup) / "source"
     present = [source / folder for folder in backup.folders[:-1]]
     parts.restic(host, backup).backup([*present, source / "not-mounted"], now - timedelta(hours=1))
+
+
+def back_up_again(parts: Parts, name: str, now: datetime) -> None:
+    """One whole backup, as of now: a job that works again.
+
+    Borg needs it beside what was put back: a repository in an older state than was seen before is a rollback, to borg
+    and to Ronde, and no mended repository.
+    """
+    host, backup = parts.find(name)
+    source = parts.cached(backup) / "source"
+    if isinstance(backup, Restic):
+        parts.restic(host, backup).backup([source / folder for folder in backup.folders], now)
+    elif isinstance(backup, Borg):
+        repository = parts.borg(host, backup)
+        shutil.rmtree(repository.home)
+        parts.borg(host, backup).backup(source, now)
 
 
 def _newest_first(place: Path) -> list[Path]:

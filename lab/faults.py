@@ -14,7 +14,7 @@ from lab.sshd import SshServer
 from lab.vcenter import VCenterServer
 
 Inflict = Callable[[Parts, str, Spare, datetime], None]
-Heal = Callable[[Parts, str], None]
+Heal = Callable[[Parts, str, datetime], None]
 
 _SLOW = 'ForceCommand sleep 1; exec "$SHELL" -c "$SSH_ORIGINAL_COMMAND"'
 _GIB = 1024**3
@@ -50,7 +50,7 @@ class Fault:
     summary: str
     default: str
     inflict: Inflict
-    heal: Heal = lambda _parts, _target: None
+    heal: Heal = lambda _parts, _target, _now: None
 
 
 def _server(parts: Parts, name: str) -> SshServer:
@@ -80,7 +80,7 @@ def _host_down(parts: Parts, name: str, _spare: Spare, _now: datetime) -> None:
     _server(parts, name).stop()
 
 
-def _host_up(parts: Parts, name: str) -> None:
+def _host_up(parts: Parts, name: str, _now: datetime) -> None:
     _server(parts, name).start()
 
 
@@ -91,7 +91,7 @@ def _wrong_host_key(parts: Parts, name: str, _spare: Spare, _now: datetime) -> N
     server.start()
 
 
-def _right_host_key(parts: Parts, name: str) -> None:
+def _right_host_key(parts: Parts, name: str, _now: datetime) -> None:
     server = _server(parts, name)
     server.stop()
     server.restore_host_keys()
@@ -104,7 +104,7 @@ def _slow_host(parts: Parts, name: str, _spare: Spare, _now: datetime) -> None:
     server.restart()
 
 
-def _quick_host(parts: Parts, name: str) -> None:
+def _quick_host(parts: Parts, name: str, _now: datetime) -> None:
     server = _server(parts, name)
     server.extra_config = []
     server.restart()
@@ -115,7 +115,7 @@ def _mute_host(parts: Parts, name: str, _spare: Spare, _now: datetime) -> None:
     _mute(parts, name).start()
 
 
-def _talking_host(parts: Parts, name: str) -> None:
+def _talking_host(parts: Parts, name: str, _now: datetime) -> None:
     _mute(parts, name).stop()
     _server(parts, name).start()
 
@@ -131,7 +131,7 @@ def _deep_chain(parts: Parts, machine: str, _spare: Spare, _now: datetime) -> No
 _CHAIN_DEPTH = 8
 
 
-def _without_snapshots(parts: Parts, machine: str) -> None:
+def _without_snapshots(parts: Parts, machine: str, _now: datetime) -> None:
     _vcenter(parts).drop_snapshots(machine)
 
 
@@ -139,7 +139,7 @@ def _consolidation_needed(parts: Parts, machine: str, _spare: Spare, _now: datet
     _vcenter(parts).consolidation_needed(machine)
 
 
-def _consolidated(parts: Parts, machine: str) -> None:
+def _consolidated(parts: Parts, machine: str, _now: datetime) -> None:
     _vcenter(parts).consolidation_needed(machine, needed=False)
 
 
@@ -147,7 +147,7 @@ def _uncovered_vm(parts: Parts, machine: str, _spare: Spare, _now: datetime) -> 
     _vcenter(parts).add_vm(machine)
 
 
-def _without_vm(parts: Parts, machine: str) -> None:
+def _without_vm(parts: Parts, machine: str, _now: datetime) -> None:
     if machine in _vcenter(parts).machines():
         _vcenter(parts).remove_vm(machine)
 
@@ -156,7 +156,7 @@ def _vcenter_down(parts: Parts, _name: str, _spare: Spare, _now: datetime) -> No
     _vcenter(parts).stop()
 
 
-def _vcenter_up(parts: Parts, _name: str) -> None:
+def _vcenter_up(parts: Parts, _name: str, _now: datetime) -> None:
     _vcenter(parts).start()
 
 
@@ -169,7 +169,7 @@ def _vcenter_mute(parts: Parts, _name: str, _spare: Spare, _now: datetime) -> No
     _vcenter(parts).mute()
 
 
-def _vcenter_mended(parts: Parts, _name: str) -> None:
+def _vcenter_mended(parts: Parts, _name: str, _now: datetime) -> None:
     _vcenter(parts).mend()
 
 
@@ -177,7 +177,7 @@ def _mail_down(parts: Parts, _name: str, _spare: Spare, _now: datetime) -> None:
     _mail(parts).stop()
 
 
-def _mail_up(parts: Parts, _name: str) -> None:
+def _mail_up(parts: Parts, _name: str, _now: datetime) -> None:
     _mail(parts).behave("accept")
     _mail(parts).start()
 
@@ -192,14 +192,16 @@ def _mail_behaves(how: Behaviour) -> Inflict:
 FAULTS = {
     fault.name: fault
     for fault in (
-        Fault("stale-backup", "the last three nights lack", "deliberations", damage.stale_backup),
+        Fault("stale-backup", "the last three nights lack", "deliberations", damage.stale_backup, damage.back_up_again),
         Fault("corrupted-pack", "a byte of a restic pack is flipped", "documents", damage.corrupted_pack),
         Fault("corrupted-segment", "a byte of a borg segment is flipped", "pedagogie", damage.corrupted_segment),
         Fault("shrunken-dump", "the newest dump is complete but tiny", "mairie-db", damage.shrunken_dump),
         Fault("truncated-dump", "the newest dump is cut off", "paie", damage.truncated_dump),
         Fault("stale-lock", "a killed backup left its lock", "partages", damage.stale_lock),
         Fault("foreign-lock", "a server that is gone left a borg lock", "compta", damage.stale_lock),
-        Fault("missing-path", "the newest backup lacks a source folder", "site", damage.missing_path),
+        Fault(
+            "missing-path", "the newest backup lacks a source folder", "site", damage.missing_path, damage.back_up_again
+        ),
         Fault("host-down", "nothing listens", "srv-cantine", _host_down, _host_up),
         Fault("wrong-host-key", "the host shows another key", "srv-biblio", _wrong_host_key, _right_host_key),
         Fault("slow-host", "every command starts a second late", "srv-archives", _slow_host, _quick_host),

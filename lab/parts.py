@@ -5,7 +5,7 @@ import shutil
 import uuid
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from lab.borg import BorgRepository
@@ -137,7 +137,11 @@ class Parts:
 
     def password(self, backup: Restic | Borg) -> Path:
         """The file that holds a repository's password."""
-        return self.cache / "backups" / backup.name / "password"
+        return self.cached(backup) / "password"
+
+    def cached(self, backup: Backup) -> Path:
+        """What the cache keeps of a backup: its `password` and `source`, or its `series` of dumps."""
+        return Cache(self.cache, datetime.now(UTC)).folder(backup.name)
 
     def client_key(self, client: ClientSpec) -> tuple[Path, str]:
         """The key pair that opens all hosts of a client."""
@@ -147,6 +151,7 @@ class Parts:
         """Give every host its backups, healthy and dated from `now`, in place of whatever was there."""
         cache = Cache(self.cache, now)
         cache.prepare([host for _, host in self.hosts()])
+        shutil.rmtree(self.directory / "tools", ignore_errors=True)
         for _, host in self.hosts():
             shutil.rmtree(self.servers[host.name].root, ignore_errors=True)
             for backup in host.backups:

@@ -198,7 +198,7 @@ class Lab:
             broken = self._broken()
             if key in broken:
                 self._spare(key).restore()
-                fault.heal(self._parts, on or fault.default)
+                fault.heal(self._parts, on or fault.default, self._now())
                 self._keep_broken({other: since for other, since in broken.items() if other != key})
 
     def faults(self) -> dict[str, datetime]:
