@@ -27,6 +27,7 @@ from ronde.ports import Clock, Shell, Signal
 _SLICE = 0.2  # seconds between two looks at the signal and the limits
 _LINGER = 2.0  # seconds of quiet granted after the exit while something else still holds the output open
 _CHUNK = 65536
+_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
 
 
 class NeverStop:
@@ -135,7 +136,7 @@ class ScriptedShells:
         self.opened: list[str] = []
 
     @contextmanager
-    def open(self, client: Client, host: str, signal: Signal) -> Iterator[Shell]:  # noqa: ARG002 - the port asks for it
+    def open(self, client: Client, host: str, signal: Signal) -> Iterator[Shell]:
         signal.check()
         self.opened.append(host)
         script = self.hosts[host]
@@ -165,7 +166,7 @@ class LocalShell:
         clock: Clock | None = None,
     ) -> None:
         self.home = home or Path.home()
-        self.environment = {"PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME": str(self.home), **(environment or {})}
+        self.environment = {"PATH": _PATH, "HOME": str(self.home), **(environment or {})}
         self.signal = signal or NeverStop()
         self.clock = clock or WallClock()
         self.asked: list[Command] = []
@@ -213,7 +214,7 @@ class LocalShells:
         self.shells: dict[str, LocalShell] = {}
 
     @contextmanager
-    def open(self, client: Client, host: str, signal: Signal) -> Iterator[Shell]:  # noqa: ARG002 - the port asks for it
+    def open(self, client: Client, host: str, signal: Signal) -> Iterator[Shell]:
         signal.check()
         shell = self.shells[host] = LocalShell(home=self.home, environment=self.environment, signal=signal)
         try:

@@ -1,0 +1,92 @@
+"""Looking after hosts outside a run: which one is meant, and whether it can be reached."""
+
+import difflib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+from ronde.facts.clock import clock_question, parse_clock
+from ronde.model.check import Finding
+from ronde.model.errors import InputError, RondeError
+from ronde.model.inventory import Client, Host, Inventory
+from ronde.model.verdict import Verdict
+from ronde.ports import Shells, Signal
+
+SKEW = timedelta(seconds=60)  # beyond it ages and windows mislead; half a minute each for two drifting clocks
+
+
+@dataclass(frozen=True, slots=True)
+class HostOnFile:
+    """A host of the inventory, with its client."""
+
+    client: Client
+    name: str
+
+    @property
+    def host(self) -> Host:
+        return self.client.hosts[self.name]
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """Whether a host lets us in and runs what we ask.
+
+    Attributes:
+        error: the stable code of what went wrong; empty when nothing did. `words` says it.
+        skew: the host's clock minus ours; None when unknown.
+    """
+
+    verdict: Verdict
+    words: str
+    error: str = ""
+    skew: timedelta | None = None
+
+
+def hosts_on_file(inventory: Inventory, client: str | None) -> Iterator[HostOnFile]:
+    """All hosts, or those of one client.
+
+    Raises:
+        InputError: there is no such client.
+    """
+    if client is not None and client not in inventory.clients:
+        raise InputError(f"There is no client {client}.{_nearest(client, list(inventory.clients))}")
+    for each in inventory.clients.values():
+        if client in (None, each.client):
+            yield from (HostOnFile(each, name) for name in each.hosts)
+
+
+def find_host(inventory: Inventory, name: str, client: str | None) -> HostOnFile:
+    """The one host of that name.
+
+    Raises:
+        InputError: there is none, or several clients have one.
+    """
+    known = list(hosts_on_file(inventory, client))
+    found = [host for host in known if host.name == name]
+    if not found:
+        raise InputError(f"There is no host {name}.{_nearest(name, [host.name for host in known])}")
+    if len(found) > 1:
+        names = ", ".join(host.client.client for host in found)
+        raise InputError(f"Several clients have a host {name}: {names}.", advice="Say which with --client.")
+    return found[0]
+
+
+def reach(shells: Shells, on_file: HostOnFile, signal: Signal) -> Reached:
+    """Connect, log in, run one harmless command and compare clocks."""
+    try:
+        with shells.open(on_file.client, on_file.name, signal) as shell:
+            skew = parse_clock(shell.run(clock_question().command))
+    except RondeError as error:
+        verdict = Verdict.FAILED if error.permanent else Verdict.UNKNOWN
+        return Reached(verdict, str(error), error=error.code)
+    if isinstance(skew, Finding):
+        return Reached(Verdict.UNKNOWN, skew.message, error=skew.rule)
+    if abs(skew) > SKEW:
+        words = f"reached; its clock is {abs(skew)} {'ahead' if skew > timedelta(0) else 'behind'}"
+        return Reached(Verdict.WARNING, words, skew=skew)
+    return Reached(Verdict.OK, "reached; its clock is right", skew=skew)
+
+
+def _nearest(word: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(word, known, 1)
+    return f" Did you mean {close[0]}?" if close else ""
