@@ -11,7 +11,7 @@ waited for by SQLite, at most `patience` seconds. PostgreSQL is always fully syn
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -46,7 +46,8 @@ class Database:
     def __init__(self, url: str, *, patience: float = 5.0) -> None:
         address = parse_url(url)
         self.sqlite = address.get_backend_name() == "sqlite"
-        self.label = str(address.database) if self.sqlite else address.render_as_string(hide_password=True)
+        shown = address.set(drivername="postgresql").render_as_string(hide_password=True)
+        self.label = str(address.database) if self.sqlite else shown
         self._patience = patience
         self._turn = threading.Lock()
         self._engine = _sqlite_engine(address, patience) if self.sqlite else _postgresql_engine(address, patience)
@@ -107,6 +108,11 @@ class Database:
     def insert(self, table: Table) -> Any:
         """An INSERT with the ON CONFLICT clauses that both engines share."""
         return sqlite_insert(table) if self.sqlite else postgresql_insert(table)
+
+    def add_if_new(self, connection: Connection, table: Table, row: Mapping[str, Any]) -> bool:
+        """Insert a row unless one with the same unique key exists; whether it was inserted."""
+        add = self.insert(table).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
+        return bool(connection.execute(add, row).rowcount == 1)
 
     @property
     def engine(self) -> Engine:

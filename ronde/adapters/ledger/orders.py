@@ -5,31 +5,20 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
+from ronde.adapters.ledger.endings import COLUMNS, end
 from ronde.adapters.ledger.part import ADD_EVENTS, Part, event, new_id, values, within
-from ronde.adapters.ledger.rows import trouble_json
 from ronde.adapters.ledger.tables import jobs, occurrences, runs, schedules_seen
 from ronde.adapters.ledger.types import canonical_text
 from ronde.model.check import Json
 from ronde.model.errors import InputError
 from ronde.model.plan import JobPlan, Occurrence, Order, digest, job_json, plan_json
-from ronde.model.records import Scope, trouble_of_ending
-from ronde.model.run import JobEvent, JobState, RunState, change_job, job_sources, job_verdict
+from ronde.model.records import Scope
+from ronde.model.run import JobEvent, JobState, RunState, job_sources
 
 _ADD_RUN = insert(runs)
 _ADD_JOBS = insert(jobs)
-_CANCELLED_QUEUED = (
-    update(jobs)
-    .where(jobs.c.id == bindparam("job"), jobs.c.state.in_(values(job_sources(JobEvent.CANCEL) - {JobState.RUNNING})))
-    .values(
-        state=change_job(JobState.QUEUED, JobEvent.CANCEL).value,
-        verdict=bindparam("worst"),
-        finished_at=bindparam("at"),
-        cancel_by=bindparam("who"),
-        trouble=bindparam("why", type_=jobs.c.trouble.type),
-    )
-)
 
 
 class SqlOrders(Part):
@@ -61,8 +50,7 @@ class SqlOrders(Part):
     ) -> bool:
         key = {"client": occurrence.client, "schedule": occurrence.schedule}
         row = {"due": occurrence.due, "decided_at": now, "run_id": run, "reason": "", "instants": 1, **key, **more}
-        claimed = connection.execute(self._db.insert(occurrences).on_conflict_do_nothing(), row)
-        if claimed.rowcount != 1:
+        if not self._db.add_if_new(connection, occurrences, row):
             return False
         seen = self._db.insert(schedules_seen)
         newest = func.max if self._db.sqlite else func.greatest
@@ -106,7 +94,7 @@ class SqlOrders(Part):
 
     def cancel_run(self, scope: Scope, run: str, who: str, now: datetime) -> bool:
         wanted = (
-            select(jobs.c.id, jobs.c.client, jobs.c.state)
+            select(*COLUMNS)
             .where(jobs.c.run_id == run, within(jobs.c.client, scope))
             .where(jobs.c.state.in_(values(job_sources(JobEvent.CANCEL))))
             .order_by(jobs.c.id)
@@ -114,32 +102,14 @@ class SqlOrders(Part):
         )
         with self._db.write() as connection:
             found = connection.execute(wanted).all()
-            queued = [row.id for row in found if row.state == JobState.QUEUED]
-            running = [row.id for row in found if row.state == JobState.RUNNING]
-            if queued:
-                why = trouble_json(trouble_of_ending(JobEvent.CANCEL, who=who))
-                worst = job_verdict(JobState.CANCELLED, ()).value
-                one = {"worst": worst, "at": now, "who": who, "why": why}
-                connection.execute(_CANCELLED_QUEUED, [{"job": job, **one} for job in queued])
+            end(connection, [row for row in found if row.state != JobState.RUNNING], JobEvent.CANCEL, now, who)
+            running = [row for row in found if row.state == JobState.RUNNING]
             if running:
-                connection.execute(update(jobs).where(jobs.c.id.in_(running)).values(cancel_by=who))
-            if found:
-                connection.execute(ADD_EVENTS, _cancel_events(found, run, who, now))
+                ids = [row.id for row in running]
+                connection.execute(update(jobs).where(jobs.c.id.in_(ids)).values(cancel_by=who))
+                lines = [event(now, row.client, "job.ask_cancel", row.id, actor=who, run=run) for row in running]
+                connection.execute(ADD_EVENTS, lines)
         return bool(found)
-
-
-def _cancel_events(found: Collection[Any], run: str, who: str, now: datetime) -> list[dict[str, Any]]:
-    return [
-        event(
-            now,
-            row.client,
-            f"job.{JobEvent.CANCEL}" if row.state == JobState.QUEUED else "job.ask_cancel",
-            row.id,
-            actor=who,
-            run=run,
-        )
-        for row in found
-    ]
 
 
 def _rows(order: Order, run: str, now: datetime) -> tuple[dict[str, Any], list[dict[str, Any]], list[dict[str, Any]]]:

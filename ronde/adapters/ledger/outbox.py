@@ -77,12 +77,11 @@ class SqlOutbox(Part):
     """See `ronde.ports.Outbox`."""
 
     def post(self, mails: Sequence[Mail], now: datetime) -> Sequence[str]:
-        add = self._db.insert(outbox).on_conflict_do_nothing(index_elements=["key"])
         new = []
         with self._db.write() as connection:
             for mail in mails:
                 row = _mail_row(mail, now)
-                if connection.execute(add, row).rowcount == 1:
+                if self._db.add_if_new(connection, outbox, row):
                     data: dict[str, Json] = {"kind": mail.kind, "period": mail.period, "digest": row["digest"]}
                     connection.execute(ADD_EVENTS, event(now, mail.client, "mail.queue", row["id"], data=data))
                     new.append(str(row["id"]))
