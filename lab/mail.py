@@ -30,8 +30,6 @@ Behaviour = Literal["accept", "defer", "refuse", "refuse-recipient", "drop-after
 """accept: 250. defer: 451 after DATA. refuse: 554 after DATA. refuse-recipient: 550 to RCPT. drop-after-data: keep the
 message, then break the link without an answer. drop-before-data: break it and keep nothing. mute: no answer to DATA."""
 
-_READY_SECONDS = 10.0
-
 
 @dataclass(frozen=True, slots=True)
 class Received:
@@ -95,7 +93,7 @@ class MailSink:
             arguments.append("--starttls")
         process = spawn_module("lab.mail", *arguments, mark=self.mark or self.directory, log=log)
         process.save(self.directory / "process")
-        if not await_greeting(self.address, self.port, b"220", seconds=_READY_SECONDS) or not process.alive():
+        if not await_greeting(process, self.address, self.port, b"220"):
             self.stop()
             raise LabError(f"the mail sink on {self.address}:{self.port} did not come up:\n{tail(log)}")
 

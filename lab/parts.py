@@ -145,14 +145,15 @@ class Parts:
 
     def client_key(self, client: ClientSpec) -> tuple[Path, str]:
         """The key pair that opens all hosts of a client."""
-        return client_key(self.directory / "keys" / client.id)
+        return client_key(self._key_folder(client))
 
     def lay_out(self, now: datetime) -> None:
         """Give every host its backups, healthy and dated from `now`, in place of whatever was there."""
         cache = Cache(self.cache, now)
         cache.prepare([host for _, host in self.hosts()])
         shutil.rmtree(self.directory / "tools", ignore_errors=True)
-        for _, host in self.hosts():
+        for client, host in self.hosts():
+            self.servers[host.name].authorized_keys = [self.client_key(client)[1]]
             shutil.rmtree(self.servers[host.name].root, ignore_errors=True)
             for backup in host.backups:
                 place = self.place(host, backup)
@@ -185,9 +186,17 @@ class Parts:
             self.directory / "hosts" / host.name,
             self.plan.address(host.octet),
             self.plan.port(host.name, "ssh"),
-            authorized_keys=[self.client_key(client)[1]],
+            authorized_keys=self._authorized(client),
             mark=self.directory,
         )
+
+    def _authorized(self, client: ClientSpec) -> list[str]:
+        """The client's public line; none before `up` has made it, so that a mere look at a lab writes nothing."""
+        path = self._key_folder(client)
+        return [client_key(path)[1]] if path.exists() else []
+
+    def _key_folder(self, client: ClientSpec) -> Path:
+        return self.directory / "keys" / client.id
 
     def _mail(self) -> MailSink:
         address, port = self.plan.address(MAIL_OCTET), self.plan.port(MAIL, MAIL)

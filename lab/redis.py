@@ -10,7 +10,6 @@ from lab.errors import LabError
 from lab.process import Process, end, spawn, tail
 from lab.sockets import await_greeting, free_port
 
-_READY_SECONDS = 10.0
 _PING = b"*1\r\n$4\r\nPING\r\n"
 
 
@@ -51,8 +50,7 @@ class RedisServer:
         log.unlink(missing_ok=True)
         process = spawn([*_program(), *self._options()], mark=self.mark or self.directory, log=log)
         process.save(self.directory / "process")
-        ready = await_greeting(self.address, self.port, b"+PONG", say=_PING, seconds=_READY_SECONDS)
-        if not ready or not process.alive():
+        if not await_greeting(process, self.address, self.port, b"+PONG", say=_PING):
             self.stop()
             raise LabError(f"Redis on {self.address}:{self.port} did not come up:\n{tail(log)}")
 

@@ -4,7 +4,10 @@ import contextlib
 import socket
 import time
 
+from lab.process import Process
+
 _TRY_SECONDS = 1.0
+_READY_SECONDS = 10.0
 _PAUSE_SECONDS = 0.01
 
 
@@ -24,10 +27,10 @@ def greeting(address: str, port: int, *, say: bytes = b"") -> bytes:
     return b""
 
 
-def await_greeting(address: str, port: int, expected: bytes, *, say: bytes = b"", seconds: float = 10.0) -> bool:
-    """True as soon as the server's first bytes start with `expected`; False after `seconds`."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+def await_greeting(server: Process, address: str, port: int, expected: bytes, *, say: bytes = b"") -> bool:
+    """True as soon as the server's first bytes start with `expected`; False when it ended, or after ten seconds."""
+    deadline = time.monotonic() + _READY_SECONDS
+    while time.monotonic() < deadline and server.alive():
         if greeting(address, port, say=say).startswith(expected):
             return True
         time.sleep(_PAUSE_SECONDS)

@@ -1,4 +1,3 @@
-import base64
 import socket
 import subprocess
 from pathlib import Path
@@ -11,30 +10,7 @@ from lab.hosts import many_hosts
 from lab.process import marked, wait_until
 from lab.sockets import greeting
 from lab.sshd import SshServer, client_key
-
-
-def connect(server: SshServer, key: Path, pinned: str | None = None) -> paramiko.SSHClient:
-    """A connection that accepts the pinned key alone."""
-    kind, content = (pinned or server.public_keys[0]).split()[:2]
-    client = paramiko.SSHClient()
-    client.set_missing_host_key_policy(paramiko.RejectPolicy())
-    shown = paramiko.PKey.from_type_string(kind, base64.b64decode(content))
-    client.get_host_keys().add(f"[{server.address}]:{server.port}", kind, shown)
-    client.connect(
-        server.address,
-        server.port,
-        server.user,
-        key_filename=str(key),
-        allow_agent=False,
-        look_for_keys=False,
-        timeout=10,
-    )
-    return client
-
-
-def say(client: paramiko.SSHClient, command: str) -> str:
-    _, output, _ = client.exec_command(command, timeout=10)
-    return output.read().decode().strip()
+from tests.integration.lab.clients import connect, say
 
 
 @pytest.fixture
