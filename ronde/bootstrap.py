@@ -4,6 +4,7 @@ import os
 import socket
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from importlib.metadata import version
@@ -23,12 +24,14 @@ from ronde.adapters.secrets import FileSecrets
 from ronde.adapters.ssh import SshLimits, SshShells
 from ronde.adapters.vsphere import PyVmomiVCenters, VCenterLimits
 from ronde.engine.holding import Holding
-from ronde.engine.parts import Engine, Tuning
+from ronde.engine.parts import Engine, ReportOrder, Tuning
 from ronde.engine.redacting import KnownSecrets
-from ronde.model.errors import InventoryError
+from ronde.model.check import Check
+from ronde.model.errors import InputError, InventoryError, QueueError
 from ronde.model.inventory import Inventory
 from ronde.model.playbook import Named
 from ronde.ports import Queue
+from ronde.reports.sending import night_period, night_report
 from ronde.settings import Settings, load_settings
 
 
@@ -51,7 +54,9 @@ class Services:
 
     @cached_property
     def inventories(self) -> InventoryStore:
-        return InventoryStore(self.settings.inventory, frozenset(self.playbooks))
+        return InventoryStore(
+            self.settings.inventory, frozenset(self.playbooks), certificates=self.settings.certificates
+        )
 
     @cached_property
     def ledger(self) -> SqlLedger:
@@ -122,10 +127,25 @@ class Services:
             clock=self.clock,
             playbooks=self.playbooks,
             holding=self.holding,
+            report=self.write_report,
             tuning=Tuning(settings.lease, settings.resend_after, settings.retry_delays),
             worker=self.worker,
             pause=time.sleep,
         )
+
+    def write_report(self, order: ReportOrder) -> Check:
+        """Write a client's report, queue it, and hurry it along.
+
+        Raises:
+            InputError: a report that this version does not know.
+        """
+        if order.report != "night":
+            raise InputError(f'This version does not know the report "{order.report}".')
+        window = night_period(order.client, self.clock.now(), order.schedule)
+        outcome = night_report(self.ledger, self.inventories.current().provider, order.client, window, self.clock)
+        with suppress(QueueError):  # the roll call delivers what this message would have hurried along
+            self.queue.deliver()
+        return outcome.check(order.client.client, self.clock.now())
 
     def close(self) -> None:
         """Give back what was opened."""
@@ -191,9 +211,9 @@ def _keep_our_logging(**_: object) -> None:
     """A receiver of this signal keeps Celery from configuring logging itself."""
 
 
-def _start_heart(sender: object, **_: object) -> None:
+def _start_heart(**_: object) -> None:
     ours = services()
-    queues = sorted(str(name) for name in getattr(sender, "app", None).amqp.queues.consume_from)
+    queues = sorted(str(name) for name in ours.app.amqp.queues.consume_from)
     ours.ledger.worker_seen(ours.worker, queues, version("ronde"), ours.clock.now())
     _heart().start()
 

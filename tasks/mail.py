@@ -1,9 +1,9 @@
 """Sending what waits in the outbox."""
 
 from celery import shared_task
-from ronde.engine.delivery import deliver_due
 
 from ronde.bootstrap import services
+from ronde.engine.delivery import deliver_due
 from ronde.model.errors import LedgerError
 from tasks.logs import log
 

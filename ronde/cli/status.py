@@ -19,9 +19,9 @@ from ronde.model.records import Health, Scope
 from ronde.model.units import parse_duration
 from ronde.model.verdict import Verdict
 from ronde.reports.board import Board, Cell, ClientNight, board, board_json
-from ronde.reports.gathering import gather_night
 from ronde.reports.material import Period
 from ronde.reports.night import night_view
+from ronde.reports.sending import gather
 
 NIGHT = timedelta(hours=24)
 FRESH = timedelta(minutes=3)
@@ -71,7 +71,7 @@ def read_board(services: Services, only: str | None, span: timedelta = NIGHT) ->
 
 def _night(services: Services, client: Client, now: datetime, span: timedelta) -> ClientNight:
     period = Period(now - span, now, "board")
-    material = gather_night(services.ledger, client, period)
+    material = gather(services.ledger, client, period, now)
     return ClientNight(
         view=night_view(client, services.inventories.current().provider, material, now),
         material=material,

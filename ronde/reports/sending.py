@@ -1,18 +1,15 @@
 """The morning report: gather a client's own records, say what they mean, and queue one message for each reader."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
-from ronde.engine.parts import Engine
 from ronde.model.check import Check, Finding
-from ronde.model.errors import InputError, QueueError
+from ronde.model.errors import InputError
 from ronde.model.inventory import Client, Contact, Provider, Schedule
 from ronde.model.outbox import Mail
-from ronde.model.plan import Step
 from ronde.model.records import Scope
 from ronde.model.schedule import next_occurrence, occurrences
 from ronde.model.verdict import Level, Severity, Verdict
@@ -64,23 +61,6 @@ class ReportOutcome:
             evidence_at=now,
             facts={"posted": self.posted, "known": self.known, "subject": self.subject, "night": self.verdict.value},
         )
-
-
-def report_step(engine: Engine, client: Client, step: Step, now: datetime) -> Check:
-    """The step `report` of a job.
-
-    Raises:
-        InputError: a report that this version does not know.
-    """
-    if step.parameters.get("report") != "night":
-        raise InputError(f'This version does not know the report "{step.parameters.get("report")}".')
-    schedule = step.parameters.get("schedule")
-    window = night_period(client, now, schedule if isinstance(schedule, str) else None)
-    provider = engine.inventories.current().provider
-    outcome = night_report(engine.ledger, provider, client, window, engine.clock)
-    with suppress(QueueError):  # the roll call delivers what this message would have hurried along
-        engine.queue.deliver()
-    return outcome.check(client.client, now)
 
 
 def night_report(
