@@ -2,6 +2,7 @@
 
 import typer
 
+from ronde.adapters.logs import configure_logs
 from ronde.cli import doctor, host, inventory, report, runs, schedule, schemas, status, up
 from ronde.cli.out import complain
 from ronde.model.errors import RondeError
@@ -30,7 +31,11 @@ app.add_typer(host.app, name="host")
 
 
 def main() -> None:
-    """Run the command line; an error of ours becomes words on standard error, never a traceback."""
+    """Run the command line; an error of ours becomes words on standard error, never a traceback.
+
+    Events of the machinery are for workers' logs; here only its warnings are told, on standard error.
+    """
+    configure_logs("warning", "console")
     try:
         app()
     except RondeError as error:
