@@ -44,10 +44,10 @@ def _of_exemptions(client: Client, now: datetime) -> Iterator[Phrase]:
 
 def _of_findings(client: Client, checks: Iterable[CheckRecord]) -> Iterator[Phrase]:
     """The questions of findings that leave the client a choice; one for all subjects where the rule allows it."""
-    exempt = {exemption.vm for exemption in client.exempt}
+    exempt = {exemption.vm.casefold() for exemption in client.exempt}
     asked: dict[str, list[CheckRecord]] = {}
     for check in checks:
-        if check.kind in {"vm", "coverage"} and check.subject in exempt:
+        if check.kind in {"vm", "coverage"} and check.subject.casefold() in exempt:
             continue  # the exemption's own question asks the same
         for finding in check.findings:
             if finding.rule in MEANINGS and finding.severity in {Severity.WARNING, Severity.CRITICAL}:

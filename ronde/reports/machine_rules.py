@@ -37,8 +37,8 @@ _SNAPSHOTS: Mapping[str, Meaning] = {
         {"left": ("figure", Figure.SECONDS)},
     ),
     "ds-free": Meaning(
-        message("The storage of its snapshots is nearly full."),
-        message("The storage of its snapshots is nearly full: {share} free."),
+        message("The storage is nearly full."),
+        message("The storage is nearly full: {share} free."),
         {"share": ("figure", Figure.PERCENT)},
     ),
     "backup-leftover": Meaning(
@@ -69,8 +69,12 @@ _MACHINES: Mapping[str, Meaning] = {
     "cbt-off": Meaning(message("Its backups are slower than they need to be.")),
     "tools": Meaning(message("Its VMware Tools do not run as they should.")),
     "question": Meaning(message("It stands still and waits for an answer.")),
-    "vm-unreachable": Meaning(message("The virtualisation platform has no connection to it.")),
-    "vm-not-readable": Meaning(message("We are not allowed to read all of its settings.")),
+    "no-machine-seen": Meaning(message("The virtualisation platform shows us no machine at all."), gap=True),
+    "vm-gone": Meaning(message("Machines that were there before are no longer shown to us.")),
+    "vm-renamed": Meaning(message("It has been renamed.")),
+    "vm-replaced": Meaning(message("Another machine bore this name until lately.")),
+    "vm-unreachable": Meaning(message("The virtualisation platform has no connection to it."), gap=True),
+    "vm-not-readable": Meaning(message("We are not allowed to read all of its settings."), gap=True),
     "backup-stale": Meaning(
         message("Its last backup is too old."),
         message("Its last backup is {age} old."),
@@ -92,7 +96,7 @@ _COVERAGE: Mapping[str, Meaning] = {
     "vm-exempt": Meaning(message("It needs no backup, as agreed.")),
     "vm-of-vsphere": Meaning(message("The virtualisation platform looks after it by itself.")),
     "vm-name-ambiguous": Meaning(
-        message("Several machines bear this name; which of them is backed up cannot be told.")
+        message("Several machines bear this name; which of them is backed up cannot be told."), gap=True
     ),
     "backup-vm-missing": Meaning(message("A backup is declared for this machine, and no machine bears the name.")),
     "exempt-vm-missing": Meaning(message("It is exempt from backup, and no machine bears the name.")),

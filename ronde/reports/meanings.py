@@ -50,6 +50,8 @@ class Meaning:
         plain: the sentence without figures; `detail`: with them.
         figures: place in `detail` → (key in the finding's evidence, how to read it).
         decision: what the client is asked, if the finding leaves them a choice; `{subject}` is the backup or machine.
+        gap: whether `plain` itself says why something is not known. The other rules say what is wrong, which is not to
+            be claimed when they could not be judged.
         decisions: the same for several at once, `{subjects}`; left out, each is asked about separately.
     """
 
@@ -59,6 +61,7 @@ class Meaning:
     cause: Cause = Cause.OTHER
     decision: str = ""
     decisions: str = ""
+    gap: bool = False
 
     def sentence(self, evidence: Mapping[str, Json]) -> Phrase:
         """The sentence with figures if the evidence has all of them, and the plain one otherwise."""
@@ -69,6 +72,7 @@ class Meaning:
         return Phrase(self.plain)
 
 
+UNREAD = message("A part of what has to be known could not be read.")
 _NEUTRAL = {
     Severity.INFO: message("A detail was noted; our technicians have it."),
     Severity.WARNING: message("A point is to be watched; our technicians have the details."),
@@ -85,7 +89,11 @@ def neutral(severity: Severity) -> Phrase:
 def explain(finding: Finding, meanings: Mapping[str, Meaning]) -> Phrase:
     """A finding in one sentence for the client; never the technician's own message, which may name paths."""
     meaning = meanings.get(finding.rule)
-    return neutral(finding.severity) if meaning is None else meaning.sentence(finding.evidence)
+    if meaning is None:
+        return neutral(finding.severity)
+    if finding.severity is Severity.UNKNOWN and not meaning.gap:
+        return Phrase(UNREAD)
+    return meaning.sentence(finding.evidence)
 
 
 def _look_up(evidence: Mapping[str, Json], key: str, kind: Figure) -> Shown | None:

@@ -1,5 +1,6 @@
 """From a rendered report to frozen bytes: one complete message for one person."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from email.headerregistry import Address
@@ -16,6 +17,8 @@ from ronde.reports.render import Rendered
 from ronde.reports.voice import Language
 
 KIND = "report/night"
+_LOCAL = re.compile(r"[\w!#$%&'*+/=?^`{|}~-]+(\.[\w!#$%&'*+/=?^`{|}~-]+)*", re.ASCII)  # RFC 5322 dot-atom
+_DOMAIN = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*", re.ASCII | re.IGNORECASE)
 _POLICY = SMTP.clone(cte_type="7bit")  # no relay on the way has to know 8BITMIME
 
 
@@ -53,9 +56,9 @@ def freeze(rendered: Rendered, envelope: Envelope, contact: Contact, now: dateti
     message["Subject"] = rendered.subject
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answer comes back
     message["X-Auto-Response-Suppress"] = "All"  # the same, for Exchange
-    message["Content-Language"] = envelope.language
     message.set_content(rendered.text)
     message.add_alternative(rendered.html, subtype="html")
+    message["Content-Language"] = envelope.language  # last: a header of this kind set before would move into the text
     return Mail(
         key=key,
         client=client.client,
@@ -77,11 +80,12 @@ def address(name: str, written: str) -> Address:
     """
     local, _, domain = written.rpartition("@")
     try:
-        found = Address(clean(name), local, domain.encode("idna").decode("ascii"))
-        found.addr_spec.encode("ascii")
-    except (ValueError, IndexError) as error:  # email.errors.HeaderParseError is a ValueError
-        raise InputError(f'"{clean(written)}" cannot be used as a mail address: {error}') from error
-    return found
+        ascii_domain = domain.encode("idna").decode("ascii")
+    except UnicodeError:
+        ascii_domain = ""
+    if not (_LOCAL.fullmatch(local) and _DOMAIN.fullmatch(ascii_domain)):
+        raise InputError(f'"{clean(written)}" cannot be used as a mail address.')
+    return Address(clean(name), local, ascii_domain)
 
 
 def _message_id(envelope: Envelope, key: str, sender_domain: str) -> str:

@@ -1,13 +1,13 @@
 """One client's night: from the inventory, which says what is expected, and the records, which say what was found."""
 
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from ronde.model.inventory import Client, Provider
-from ronde.model.plan import canonical
 from ronde.model.records import CheckRecord
 from ronde.model.verdict import Level, Verdict, worst
 from ronde.reports.decisions import decisions
@@ -63,7 +63,7 @@ def night_view(client: Client, provider: Provider, material: NightMaterial, now:
 
 
 def records_digest(checks: Sequence[CheckRecord]) -> str:
-    """SHA-256 over the records a report was made from, in canonical JSON sorted by id; hexadecimal.
+    """SHA-256 over the records a report was made from, as ASCII JSON sorted by id, keys sorted, no spaces; hexadecimal.
 
     Whoever holds the ledger can compute it again, and so show that the report tells what was recorded.
     """
@@ -84,7 +84,8 @@ def records_digest(checks: Sequence[CheckRecord]) -> str:
         }
         for check in sorted(checks, key=lambda check: check.id)
     ]
-    return hashlib.sha256(canonical(rows)).hexdigest()
+    written = json.dumps(rows, sort_keys=True, separators=(",", ":"), default=dict)  # in ASCII: any name can be hashed
+    return hashlib.sha256(written.encode()).hexdigest()
 
 
 def last_restore(checks: Sequence[CheckRecord], now: datetime) -> Phrase:

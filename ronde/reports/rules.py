@@ -10,17 +10,17 @@ from ronde.reports.troubles import TROUBLES
 NOT_VERIFIED = "not-verified-"  # the engine's prefix for what a failed job did not examine, before the error's code
 
 _UNREAD: Mapping[str, Meaning] = {
-    "backup-unreachable": Meaning(message("The connection to the server broke off during the check.")),
-    "backup-timed-out": Meaning(message("The backup tool did not answer in time.")),
-    "backup-not-understood": Meaning(message("The backup tool gave an answer that we do not understand.")),
-    "backup-answer-cut": Meaning(message("The backup tool's answer was too long to be read completely.")),
-    "backup-tool-missing": Meaning(message("The backup tool is not installed on the server.")),
-    "backup-secret": Meaning(message("We could not open the key or password that we hold for it.")),
-    "backup-not-readable": Meaning(message("We are not allowed to read it.")),
-    "backup-locked": Meaning(message("It was locked by another program during the check.")),
-    "backup-busy": Meaning(message("It was being rewritten by another program during the check.")),
-    "backup-not-read": Meaning(message("A reading that the verdict needs could not be made.")),
-    "backup-in-progress": Meaning(message("The newest copy was still being written during the check.")),
+    "backup-unreachable": Meaning(message("The connection to the server broke off during the check."), gap=True),
+    "backup-timed-out": Meaning(message("The backup tool did not answer in time."), gap=True),
+    "backup-not-understood": Meaning(message("The backup tool gave an answer that we do not understand."), gap=True),
+    "backup-answer-cut": Meaning(message("The backup tool's answer was too long to be read completely."), gap=True),
+    "backup-tool-missing": Meaning(message("The backup tool is not installed on the server."), gap=True),
+    "backup-secret": Meaning(message("We could not open the key or password that we hold for it."), gap=True),
+    "backup-not-readable": Meaning(message("We are not allowed to read it."), gap=True),
+    "backup-locked": Meaning(message("It was locked by another program during the check."), gap=True),
+    "backup-busy": Meaning(message("It was being rewritten by another program during the check."), gap=True),
+    "backup-not-read": Meaning(message("A reading that the verdict needs could not be made."), gap=True),
+    "backup-in-progress": Meaning(message("The newest copy was still being written during the check."), gap=True),
     "backup-unverified-too-long": Meaning(
         message("It has not been possible to verify it for several nights."),
         message("It has not been possible to verify it since {since}."),
@@ -108,9 +108,9 @@ _DUMPS: Mapping[str, Meaning] = {
     "backup-trailing-data": Meaning(message("Unexpected data follow the end of the newest copy.")),
     "backup-not-changing": Meaning(message("The two newest copies are identical although the data should change.")),
     "backup-date-mismatch": Meaning(message("The date inside the newest copy does not match its file.")),
-    "clock-skew": Meaning(message("The server's clock is wrong.")),
+    "clock-skew": Meaning(message("Its clock is wrong.")),
 }
 
-_TROUBLES: Mapping[str, Meaning] = {NOT_VERIFIED + code: Meaning(text) for code, text in TROUBLES.items()}
+_TROUBLES: Mapping[str, Meaning] = {NOT_VERIFIED + code: Meaning(text, gap=True) for code, text in TROUBLES.items()}
 
 MEANINGS: Mapping[str, Meaning] = {**_UNREAD, **_REPOSITORY, **_POINTS, **_DUMPS, **MACHINE_MEANINGS, **_TROUBLES}
