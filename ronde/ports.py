@@ -192,10 +192,14 @@ class Orders(Protocol):
         """Record a due instant as missed (`count` instants, the newest of which is named); False if decided before."""
 
     def decided_until(self, scope: Scope, keys: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], datetime]:
-        """The newest decided due instant, or else the first sighting, of each (client, schedule) that has one."""
+        """For each known (client, schedule) its newest decided instant, or the first sighting as defined, if later."""
 
-    def see_schedules(self, keys: Collection[tuple[str, str]], now: datetime) -> None:
-        """Remember when schedules were first seen, so that a new one never fires for the past."""
+    def see_schedules(self, definitions: Mapping[tuple[str, str], str], now: datetime) -> None:
+        """Remember when each (client, schedule) was first seen as it is now defined.
+
+        A schedule that is new, or whose definition (`ronde.model.schedule.definition`) changed, never fires for the
+        past, and the time it was another one, or switched off, is not missed.
+        """
 
     def create_run(self, order: Order, now: datetime) -> str:
         """Record an order by a person; the run's id.

@@ -13,7 +13,7 @@ from ronde.model.errors import InputError, QueueError
 from ronde.model.inventory import Client, Inventory, Schedule
 from ronde.model.plan import JobPlan, Occurrence, Order, Trigger, digest
 from ronde.model.records import Scope
-from ronde.model.schedule import Fire, Missed, decide
+from ronde.model.schedule import Fire, Missed, decide, definition
 from ronde.ports import Hint
 
 log = structlog.get_logger(__name__)
@@ -47,7 +47,7 @@ def roll_call(engine: Engine, beat: str) -> RollCall:
     """Once a minute: fire what beat lost, mark what is too late, and move on what lost its message or worker."""
     now = engine.clock.now()
     engine.ledger.beat_seen(beat, now)
-    fired, missed = _fire_all(engine, list(entries(engine.inventories.current())))
+    fired, missed = _fire_all(engine, list(_all_entries(engine.inventories.current())))
     reaped = engine.ledger.reap(now)
     for run in dict.fromkeys([*reaped, *engine.ledger.unfinished(now)]):
         engine.ledger.advance(run, now)
@@ -58,10 +58,14 @@ def roll_call(engine: Engine, beat: str) -> RollCall:
 
 def entries(inventory: Inventory) -> Iterator[tuple[Client, str, Schedule]]:
     """Every enabled schedule of every client."""
+    return (found for found in _all_entries(inventory) if found[2].enabled)
+
+
+def _all_entries(inventory: Inventory) -> Iterator[tuple[Client, str, Schedule]]:
+    """Every schedule, those switched off too: that one is off has to be seen, or its return looks like a long delay."""
     for client in inventory.clients.values():
         for name, entry in client.schedules.items():
-            if entry.enabled:
-                yield client, name, entry
+            yield client, name, entry
 
 
 def send_due(engine: Engine, run: str | None = None) -> int:
@@ -85,10 +89,10 @@ def advance(engine: Engine, run: str) -> bool:
 
 def _fire_all(engine: Engine, due: list[tuple[Client, str, Schedule]]) -> tuple[int, int]:
     now = engine.clock.now()
-    keys = [(client.client, name) for client, name, _ in due]
-    engine.ledger.see_schedules(keys, now)
+    definitions = {(client.client, name): definition(entry, client.timezone) for client, name, entry in due}
+    engine.ledger.see_schedules(definitions, now)
     scope = Scope(frozenset(client.client for client, _, _ in due))
-    decided = engine.ledger.decided_until(scope, keys)
+    decided = engine.ledger.decided_until(scope, definitions)
     fired = missed = 0
     for client, name, entry in due:
         until = decided.get((client.client, name), now)

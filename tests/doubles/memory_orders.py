@@ -41,19 +41,20 @@ class MemoryOrders(Store):
         if key in self._t.occurrences:
             return False
         self._t.occurrences[key] = OccurrenceRecord(*key, now, run, reason, count)
-        self._t.seen.setdefault(name, now)
+        self._t.seen.setdefault(name, ("", now))
         self._t.decided[name] = max(one.due, self._t.decided.get(name, one.due))
         return True
 
     def decided_until(self, scope: Scope, keys: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], datetime]:
         with self._lock:
-            known = {**self._t.seen, **self._t.decided}
+            known = {key: max(first, self._t.decided.get(key, first)) for key, (_, first) in self._t.seen.items()}
             return {key: known[key] for key in keys if key in known and scope.holds(key[0])}
 
-    def see_schedules(self, keys: Collection[tuple[str, str]], now: datetime) -> None:
+    def see_schedules(self, definitions: Mapping[tuple[str, str], str], now: datetime) -> None:
         with self._lock:
-            for key in keys:
-                self._t.seen.setdefault(key, aware(now))
+            for key, definition in definitions.items():
+                if self._t.seen.get(key, (None,))[0] != definition:
+                    self._t.seen[key] = (definition, aware(now))
 
     def create_run(self, order: Order, now: datetime) -> str:
         with self._all_or_nothing():

@@ -85,7 +85,7 @@ class Tables:
     checks: list[CheckRecord] = field(default_factory=list)
     evidence: list[tuple[str, EvidenceRecord]] = field(default_factory=list)  # with the client
     occurrences: dict[tuple[str, str, datetime], OccurrenceRecord] = field(default_factory=dict)
-    seen: dict[tuple[str, str], datetime] = field(default_factory=dict)
+    seen: dict[tuple[str, str], tuple[str, datetime]] = field(default_factory=dict)  # definition, since when
     decided: dict[tuple[str, str], datetime] = field(default_factory=dict)
     mails: dict[str, MailRow] = field(default_factory=dict)
     events: list[EventRow] = field(default_factory=list)

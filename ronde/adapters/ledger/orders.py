@@ -53,37 +53,51 @@ class SqlOrders(Part):
         if not self._db.add_if_new(connection, occurrences, row):
             return False
         seen = self._db.insert(schedules_seen)
-        newest = func.max if self._db.sqlite else func.greatest
         remember = seen.on_conflict_do_update(
             index_elements=["client", "schedule"],
             set_={
-                "decided_until": newest(
+                "decided_until": self._later(
                     func.coalesce(schedules_seen.c.decided_until, seen.excluded.decided_until),
                     seen.excluded.decided_until,
                 )
             },
         )
-        connection.execute(remember, {"first_seen": now, "decided_until": occurrence.due, **key})
+        connection.execute(remember, {"first_seen": now, "definition": "", "decided_until": occurrence.due, **key})
         return True
+
+    def _later(self, one: Any, other: Any) -> Any:
+        """The later of two instants, neither of them NULL, in SQL."""
+        later = func.max if self._db.sqlite else func.greatest
+        return later(one, other, type_=schedules_seen.c.first_seen.type)
 
     def decided_until(self, scope: Scope, keys: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], datetime]:
         columns = (schedules_seen.c.client, schedules_seen.c.schedule)
-        newest = func.coalesce(schedules_seen.c.decided_until, schedules_seen.c.first_seen)
+        first = schedules_seen.c.first_seen
+        newest = self._later(func.coalesce(schedules_seen.c.decided_until, first), first)
         wanted = set(keys)
         with self._db.read() as connection:
             found = connection.execute(select(*columns, newest).where(within(schedules_seen.c.client, scope)))
             return {(client, name): at for client, name, at in found if (client, name) in wanted}
 
-    def see_schedules(self, keys: Collection[tuple[str, str]], now: datetime) -> None:
-        clients = sorted({client for client, _ in keys})
-        known = select(schedules_seen.c.client, schedules_seen.c.schedule).where(schedules_seen.c.client.in_(clients))
+    def see_schedules(self, definitions: Mapping[tuple[str, str], str], now: datetime) -> None:
+        clients = sorted({client for client, _ in definitions})
+        columns = (schedules_seen.c.client, schedules_seen.c.schedule, schedules_seen.c.definition)
+        known = select(*columns).where(schedules_seen.c.client.in_(clients))
         with self._db.read() as connection:
-            unknown = set(keys) - {(client, name) for client, name in connection.execute(known)}
-        if not unknown:
+            seen = {(client, name): definition for client, name, definition in connection.execute(known)}
+        rows = [
+            {"client": client, "schedule": name, "definition": definition, "first_seen": now}
+            for (client, name), definition in sorted(definitions.items())
+            if seen.get((client, name)) != definition
+        ]
+        if not rows:
             return  # the usual case: a roll call takes no write lock for it
-        rows = [{"client": client, "schedule": name, "first_seen": now} for client, name in sorted(unknown)]
+        add = self._db.insert(schedules_seen)
+        new = {"first_seen": add.excluded.first_seen, "definition": add.excluded.definition}
+        other = schedules_seen.c.definition != add.excluded.definition  # somebody else may have been first
         with self._db.write() as connection:
-            connection.execute(self._db.insert(schedules_seen).on_conflict_do_nothing(), rows)
+            keys = ["client", "schedule"]
+            connection.execute(add.on_conflict_do_update(index_elements=keys, set_=new, where=other), rows)
 
     def create_run(self, order: Order, now: datetime) -> str:
         run = new_id()

@@ -97,7 +97,9 @@ schedules_seen = Table(
     metadata,
     Column("client", Key, primary_key=True),
     Column("schedule", Key, primary_key=True),
+    # When the schedule was first seen under this definition: another one, or one switched on again, starts anew.
     Column("first_seen", Instant, nullable=False),
+    Column("definition", Words, nullable=False),
     # The newest decided due instant; kept here so that a roll call over thousands of schedules reads one row for each.
     Column("decided_until", Instant),
 )

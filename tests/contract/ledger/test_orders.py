@@ -96,14 +96,26 @@ def test_a_lost_race_for_an_instant_leaves_nothing_behind(ledger: Ledger) -> Non
 def test_decided_until_is_the_newest_decision_or_the_first_sighting(ledger: Ledger) -> None:
     keys = [NIGHT, ("acme", "new"), ("other", "night")]
     assert ledger.decided_until(BOTH, keys) == {}
-    ledger.see_schedules(keys, at(-600))
-    ledger.see_schedules(keys, at(-60))
+    ledger.see_schedules(dict.fromkeys(keys, "as it is"), at(-600))
+    ledger.see_schedules(dict.fromkeys(keys, "as it is"), at(-60))
     assert ledger.decided_until(BOTH, keys) == dict.fromkeys(keys, at(-600))
     ledger.miss_occurrence(Occurrence(*NIGHT, at(60)), "late", at(61))
     ledger.claim_occurrence(fired(job(), due=NOW), at(61))  # an older one, decided later
     assert ledger.decided_until(BOTH, keys)[NIGHT] == at(60)
     assert ledger.decided_until(ACME, [NIGHT, ("other", "night")]) == {NIGHT: at(60)}
     assert ledger.decided_until(Scope.of(), keys) == {}
+
+
+def test_a_schedule_that_was_changed_starts_anew(ledger: Ledger) -> None:
+    ledger.see_schedules({NIGHT: "0 2 * * * on", ("acme", "new"): "the same"}, at(-600))
+    ledger.miss_occurrence(Occurrence(*NIGHT, at(-300)), "late", at(-299))
+    ledger.see_schedules({NIGHT: "0 2 * * * off", ("acme", "new"): "the same"}, at(-100))
+    assert ledger.decided_until(ACME, [NIGHT, ("acme", "new")]) == {NIGHT: at(-100), ("acme", "new"): at(-600)}
+    ledger.see_schedules({NIGHT: "0 2 * * * on"}, at(0))
+    ledger.see_schedules({NIGHT: "0 2 * * * on"}, at(50))
+    assert ledger.decided_until(ACME, [NIGHT]) == {NIGHT: at(0)}
+    ledger.miss_occurrence(Occurrence(*NIGHT, at(60)), "late", at(61))
+    assert ledger.decided_until(ACME, [NIGHT]) == {NIGHT: at(60)}
 
 
 def test_cancelling_ends_what_waits_and_asks_what_runs(ledger: Ledger) -> None:

@@ -93,6 +93,7 @@ def _schedules_seen() -> None:
         sa.Column("client", KEY, nullable=False),
         sa.Column("schedule", KEY, nullable=False),
         sa.Column("first_seen", INSTANT, nullable=False),
+        sa.Column("definition", WORDS, nullable=False),
         sa.Column("decided_until", INSTANT, nullable=True),
         sa.PrimaryKeyConstraint("client", "schedule", name=op.f("pk_schedules_seen")),
     )
