@@ -124,11 +124,11 @@ def _old_snapshot(parts: Parts, machine: str, _spare: Spare, _now: datetime) -> 
     _vcenter(parts).add_snapshot(machine, "avant maj", timedelta(days=9), size=38 * _GIB)
 
 
+_CHAIN_DEPTH = 17  # half of the 32 that vSphere supports, and one (Broadcom KB 318825)
+
+
 def _deep_chain(parts: Parts, machine: str, _spare: Spare, _now: datetime) -> None:
     _vcenter(parts).deep_chain(machine, _CHAIN_DEPTH)
-
-
-_CHAIN_DEPTH = 8
 
 
 def _without_snapshots(parts: Parts, machine: str, _now: datetime) -> None:
@@ -207,7 +207,7 @@ FAULTS = {
         Fault("slow-host", "every command starts a second late", "srv-archives", _slow_host, _quick_host),
         Fault("mute-host", "it accepts and never says a word", "srv-labo", _mute_host, _talking_host),
         Fault("old-snapshot", "a snapshot of nine days and 38 GiB", "GED", _old_snapshot, _without_snapshots),
-        Fault("deep-chain", "eight snapshots on top of each other", "srv-compta", _deep_chain, _without_snapshots),
+        Fault("deep-chain", "seventeen snapshots on top of each other", "srv-compta", _deep_chain, _without_snapshots),
         Fault("consolidation-needed", "disks to consolidate", "srv-archives", _consolidation_needed, _consolidated),
         Fault("uncovered-vm", "a machine that nobody backs up", "srv-oublie", _uncovered_vm, _without_vm),
         Fault("vcenter-down", "nothing listens", "vc1", _vcenter_down, _vcenter_up),
@@ -224,23 +224,23 @@ _COMMUNE = "commune-exemple"
 _ECOLE = "ecole-modele"
 
 DEMO_FAULTS = (
-    Expectation("stale-backup", _COMMUNE, "srv-archives", "deliberations", "failed", "too-old"),
-    Expectation("corrupted-pack", _COMMUNE, "srv-fichiers", "documents", "failed"),
-    Expectation("corrupted-segment", _ECOLE, "srv-ecole", "pedagogie", "failed"),
-    Expectation("shrunken-dump", _COMMUNE, "srv-compta", "mairie-db", "failed"),
-    Expectation("truncated-dump", _COMMUNE, "srv-compta", "paie", "failed"),
-    Expectation("stale-lock", _COMMUNE, "srv-fichiers", "partages", "warning", "lock"),
-    Expectation("foreign-lock", _COMMUNE, "srv-compta", "compta", "warning", "lock"),
-    Expectation("missing-path", _ECOLE, "srv-web", "site", "failed", "path"),
+    Expectation("stale-backup", _COMMUNE, "srv-archives", "deliberations", "failed", "backup-too-old"),
+    Expectation("corrupted-pack", _COMMUNE, "srv-fichiers", "documents", "failed", "backup-corrupt"),
+    Expectation("corrupted-segment", _ECOLE, "srv-ecole", "pedagogie", "failed", "backup-corrupt"),
+    Expectation("shrunken-dump", _COMMUNE, "srv-compta", "mairie-db", "failed", "backup-shrunken"),
+    Expectation("truncated-dump", _COMMUNE, "srv-compta", "paie", "failed", "backup-corrupt"),
+    Expectation("stale-lock", _COMMUNE, "srv-fichiers", "partages", "warning", "backup-stale-lock"),
+    Expectation("foreign-lock", _COMMUNE, "srv-compta", "compta", "warning", "backup-stale-lock"),
+    Expectation("missing-path", _ECOLE, "srv-web", "site", "failed", "backup-missing-path"),
     Expectation("host-down", _ECOLE, "srv-cantine", "", "unknown", "unreachable"),
     Expectation("wrong-host-key", _ECOLE, "srv-biblio", "", "unknown", "host-key-changed"),
     Expectation("slow-host", _COMMUNE, "srv-archives", "etat-civil", "ok"),
-    Expectation("mute-host", _ECOLE, "srv-labo", "", "unknown"),
-    Expectation("old-snapshot", _COMMUNE, "vc1", "GED", "failed", "age"),
-    Expectation("deep-chain", _COMMUNE, "vc1", "srv-compta", "warning", "depth"),
-    Expectation("consolidation-needed", _COMMUNE, "vc1", "srv-archives", "failed", "consolidation"),
-    Expectation("uncovered-vm", _COMMUNE, "vc1", "srv-oublie", "failed", "uncovered"),
-    Expectation("vcenter-session-expired", _COMMUNE, "vc1", "GED", "failed", "age"),
+    Expectation("mute-host", _ECOLE, "srv-labo", "", "unknown", "unreachable"),
+    Expectation("old-snapshot", _COMMUNE, "vc1", "GED", "failed", "snap-age"),
+    Expectation("deep-chain", _COMMUNE, "vc1", "srv-compta", "failed", "snap-depth"),
+    Expectation("consolidation-needed", _COMMUNE, "vc1", "srv-archives", "failed", "consolidation-needed"),
+    Expectation("uncovered-vm", _COMMUNE, "vc1", "srv-oublie", "warning", "vm-uncovered"),
+    Expectation("vcenter-session-expired", _COMMUNE, "vc1", "vc1", "ok"),
 )
 """The faults of the demo's night, all at once, and what must come of each. Everything not named here is healthy."""
 
