@@ -79,9 +79,9 @@ def _of_tls(error: ssl.SSLError, name: str) -> VCenterError:
         )
     if isinstance(error, (ssl.SSLCertVerificationError, PinMismatch)):
         return CertificateChanged(f"vCenter {name} shows another certificate than the pinned one.", advice=_PIN_ADVICE)
-    return VCenterUnreachable(f"vCenter {name} and we do not agree on TLS: {error.reason or error}.")
+    return VCenterUnreachable(f"vCenter {name} and we do not agree on TLS: {getattr(error, 'reason', None) or error}.")
 
 
 def fault_name(fault: object) -> str:
     """The API's name of a fault, `NoPermission`."""
-    return str(getattr(fault, "_wsdlName", type(fault).__name__)).removesuffix("Fault")
+    return str(getattr(fault, "_wsdlName", type(fault).__name__))
