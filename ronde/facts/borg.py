@@ -64,6 +64,8 @@ _ENV = (
 _DAMAGED = re.compile(
     r"integrity|checksum mismatch|data corruption|segment entry|missing chunk|inconsistent", re.IGNORECASE
 )
+_EXCEPTION = re.compile(r"^((?:\w+\.)*\w+(?:Error|Exception)\b.*)$", re.MULTILINE)
+_HOLE = re.compile(r"FileNotFoundError.*/view/data/|^configparser\.")  # a segment that is gone, a garbled config
 
 # One line for an archive: files, bytes, stored bytes, then its roots; and the digest of the whole listing. A root is
 # an entry that lies in no entry before it, which is how borg lists what it was given to back up.
@@ -205,6 +207,14 @@ def _complaints(answer: Answer) -> tuple[str, ...]:
     return tuple(said.message for said in log_of(answer) if said.level != "INFO" and said.message)
 
 
+def _crash(log: tuple[Said, ...]) -> str:
+    """The exception that borg died of, when it did: the line of its traceback that names it."""
+    for said in log:
+        if said.message.startswith("Traceback") and (named := _EXCEPTION.findall(said.message)):
+            return str(named[-1])[:300]
+    return ""
+
+
 _BY_MSGID = {
     "Repository.DoesNotExist": (critical, "backup-missing"),
     "Repository.InvalidRepository": (critical, "backup-missing"),
@@ -254,7 +264,8 @@ def failure(answer: Answer, version: tuple[int, ...]) -> Finding:
     if general:
         return general
     log = log_of(answer)
-    message = next((said.message for said in log if said.level in {"ERROR", "CRITICAL"}), "nothing")[:300]
+    crash = _crash(log)
+    message = crash or next((said.message for said in log if said.level in {"ERROR", "CRITICAL"}), "nothing")[:300]
     for said in log:
         if said.msgid in _BY_MSGID:
             weigh, rule = _BY_MSGID[said.msgid]
@@ -264,7 +275,7 @@ def failure(answer: Answer, version: tuple[int, ...]) -> Finding:
     if version >= MODERN_CODES_SINCE and answer.exit_status in _BY_CODE:
         weigh, rule = _BY_CODE[answer.exit_status]
         return weigh(rule, f"borg says: {message}", exit_status=answer.exit_status)
-    if _DAMAGED.search(answer.error_text):
+    if _DAMAGED.search(answer.error_text) or _HOLE.search(crash):
         return critical("backup-corrupt", f"borg finds damage: {message}", exit_status=answer.exit_status)
     return cut(answer) or not_understood("borg", answer, message)
 

@@ -1,8 +1,11 @@
 """A question to a host: the command that puts it, and how a person would type the same."""
 
+import re
 from dataclasses import dataclass
 
 from ronde.model.command import Answer, Command
+
+_TRACE = re.compile(r"\s|(main|runtime|github\.com|golang\.org)[./]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +17,10 @@ class Question:
 
 
 def tail(answer: Answer, lines: int = 3) -> str:
-    """The last lines of standard error, or of standard output when there is none; at most 300 characters."""
-    text = answer.error_text.strip() or answer.text.strip()
-    return " / ".join(line.strip() for line in text.splitlines()[-lines:] if line.strip())[:300]
+    """The last telling lines of standard error, or of standard output when there is none; at most 300 characters.
+
+    A Go stack trace, which restic prints behind some errors, tells nothing.
+    """
+    said = answer.error_text.strip() or answer.text.strip()
+    telling = [line.strip() for line in said.splitlines() if line.strip() and not _TRACE.match(line)]
+    return " / ".join(telling[-lines:])[:300]

@@ -50,7 +50,7 @@ _VERSION = re.compile(r"\brestic (\d+)\.(\d+)\.(\d+)")
 _GROUP = re.compile(r"read group #(\d+) of (\d+) data packs \(out of total (\d+) packs in (\d+) groups\)")
 _DAMAGED = re.compile(
     r"repository contains errors|is damaged|invalid data returned|ciphertext verification failed|LoadIndex returned"
-    r"|does not match|not found in repository"
+    r"|does not match|not found in repository|ReadFull\(<data/.*no such file"
 )
 _MEANING = (
     (re.compile(r"wrong password or no key found"), critical, "backup-wrong-key", "The password opens no key."),

@@ -37,9 +37,9 @@ class BorgExamination(Examination):
             return
         self.version, self.interview.tool = tool.version, str(tool)
         self._archives()
+        self.learn(locks=self._locks())
         if not isinstance(self.evidence.repository, Repository):
             return
-        self.learn(locks=self._locks())
         if isinstance(self.evidence.points, Points):
             self._look_inside(usable(self.evidence.points, self.order.night))
         self.learn(complete=self._complete())

@@ -87,6 +87,8 @@ def _settled(evidence: RepositoryEvidence, night: Night) -> RepositoryEvidence:
         return evidence
     return replace(
         evidence,
+        repository=_busy(evidence.repository),
+        points=_busy(evidence.points),
         profiles={key: _busy(value) for key, value in evidence.profiles.items()},
         churn=_busy(evidence.churn),
         complete=_busy(evidence.complete),
