@@ -15,6 +15,7 @@ from typing import Self
 
 import psycopg
 
+_MEMORY = "/dev/shm"  # noqa: S108 - mkdtemp makes a private directory there; each test copies a database
 _PATIENCE = 60.0  # seconds until the server must answer or be gone
 
 
@@ -43,7 +44,7 @@ class Postgres:
     def __init__(self) -> None:
         self.user = _user()
         # Not below pytest's own directory: that is closed to the server's user, and its path too long for a socket.
-        self.root = Path(tempfile.mkdtemp(prefix="ronde-pg-"))
+        self.root = Path(tempfile.mkdtemp(prefix="ronde-pg-", dir=_MEMORY if os.access(_MEMORY, os.W_OK) else None))
         self._data = self.root / "data"
         self._process: subprocess.Popen[bytes] | None = None
         if os.geteuid() == 0:
