@@ -46,6 +46,7 @@ class FakeVCenter:
     fail: VCenterError | None = None
     before: Callable[[int], None] = lambda _number: None
     asked: list[Question] = field(default_factory=list)
+    _made: int = 0
 
     def now(self) -> datetime:
         self.signal.check()
@@ -79,7 +80,8 @@ class FakeVCenter:
 
     def add_vm(self, name: str, **changes: Plain) -> str:
         """A healthy machine, and its moId; `changes` are paths with `__` for the dot, None takes a property away."""
-        moid = f"vm-{len(self.objects) + 1}"
+        self._made += 1  # a vCenter never gives a moId twice
+        moid = f"vm-{self._made}"
         properties = healthy(name, moid)
         for path, value in changes.items():
             self._change(properties, path.replace("__", "."), value)
