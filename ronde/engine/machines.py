@@ -90,9 +90,14 @@ def _scene(read: Survey, request: MachinesRequest, thresholds: Thresholds) -> Sc
 def _past(
     machines: Sequence[Machine], history: Mapping[str, Sequence[PastMachine]]
 ) -> dict[str, tuple[PastMachine, ...]]:
-    """Each machine's own history; one that was registered anew is found again by its instanceUuid."""
+    """Each machine's own history: found by its instanceUuid when it was registered anew, never by its id alone."""
     by_identity = {past[0].instance_uuid or "": past for past in history.values() if past and past[0].instance_uuid}
-    return {m.key: tuple(history.get(m.key) or by_identity.get(m.instance_uuid or "") or ()) for m in machines}
+    found = {m.key: history.get(m.key) or by_identity.get(m.instance_uuid or "") or () for m in machines}
+    return {m.key: tuple(night for night in found[m.key] if _same(night, m)) for m in machines}
+
+
+def _same(night: PastMachine, machine: Machine) -> bool:
+    return None in (night.instance_uuid, machine.instance_uuid) or night.instance_uuid == machine.instance_uuid
 
 
 def _distinct(machines: Sequence[Machine]) -> dict[str, str]:
