@@ -12,7 +12,7 @@ class Period:
     """The span a report speaks of.
 
     Attributes:
-        since, until: aware instants; what was recorded at `since` belongs to the report before.
+        since, until: aware instants; what was recorded in between belongs to the report.
         key: the span's name in idempotency keys and Message-IDs; equal for every attempt at the same report.
     """
 

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from email.header import Header
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -53,7 +54,6 @@ def freeze(rendered: Rendered, envelope: Envelope, contact: Contact, now: dateti
     message["From"] = sender
     message["To"] = recipient
     message["Reply-To"] = address(provider.name, provider.reply_to or provider.sender)
-    message["Subject"] = rendered.subject
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answer comes back
     message["X-Auto-Response-Suppress"] = "All"  # the same, for Exchange
     message.set_content(rendered.text)
@@ -68,8 +68,17 @@ def freeze(rendered: Rendered, envelope: Envelope, contact: Contact, now: dateti
         sender=sender.addr_spec,
         subject=rendered.subject,
         message_id=identity,
-        raw=message.as_bytes(),
+        raw=_subject(rendered.subject) + message.as_bytes(),
     )
+
+
+def _subject(subject: str) -> bytes:
+    """The subject as a header field, encoded as a whole.
+
+    EmailMessage encodes word by word and loses blanks where it folds between two encoded words.
+    """
+    folded = Header(subject, "utf-8", header_name="Subject").encode(linesep="\r\n")
+    return f"Subject: {folded}\r\n".encode("ascii")
 
 
 def address(name: str, written: str) -> Address:

@@ -41,7 +41,7 @@ class Standing:
     def doubt(self, check: CheckRecord, target: Target) -> Phrase | None:
         """Why a check is not to be believed tonight, or None when it is."""
         period = self.material.period
-        if not period.since < check.recorded_at <= period.until:
+        if not period.since <= check.recorded_at <= period.until:
             return phrase("The last check is not from this period.")
         job = self.jobs.get(check.job)
         if job is None:

@@ -143,7 +143,7 @@ def test_a_technicians_failed_command_says_nothing_about_backups() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"recorded_at": PERIOD.since},
+        {"recorded_at": PERIOD.since - timedelta(seconds=1)},
         {"recorded_at": PERIOD.until + timedelta(seconds=1)},
         {"evidence_at": PERIOD.since - timedelta(hours=2, minutes=1)},
         {"evidence_at": NOW + timedelta(minutes=6)},

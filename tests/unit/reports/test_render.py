@@ -325,7 +325,7 @@ HOSTILE = [
 names = st.one_of(st.sampled_from(HOSTILE), st.text(min_size=1, max_size=120))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(vm=names, title=names, reason=names.filter(lambda text: len(text) >= 3), contact=names)
 def test_no_name_can_break_the_mail(vm: str, title: str, reason: str, contact: str) -> None:
     one = client(
