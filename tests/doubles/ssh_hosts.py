@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from lab.sshd import SshServer, client_key
 from ronde.model.inventory import Client, Host
@@ -25,10 +25,12 @@ class Grounds:
 
     directory: Path
     hosts: dict[str, Host] = field(default_factory=dict)
+    servers: dict[str, SshServer] = field(default_factory=dict)
 
-    def server(self, name: str, *, extra_config: tuple[str, ...] = ()) -> SshServer:
+    def server(self, name: str, **options: Any) -> SshServer:
+        """A server, not yet started; `options` are those of `SshServer`."""
         _, public = client_key(self.directory)
-        return SshServer(name, self.directory / name, authorized_keys=[public], extra_config=extra_config)
+        return SshServer(name, self.directory / name, **{"authorized_keys": [public], **options})
 
     def entry(self, server: SshServer, **changes: object) -> Host:
         """The inventory entry of a server, with every key pinned; `changes` replace fields."""
@@ -71,7 +73,8 @@ class Proxy:
         self.cut()
         for thread in self._threads:
             thread.join(10)
-        self._listener.close()
+        for end in [self._listener, *self._pairs]:
+            end.close()
 
     def freeze(self) -> None:
         """From now on nothing passes, in either direction, and nobody is told."""
@@ -90,14 +93,13 @@ class Proxy:
 
     def _accept(self) -> None:
         while not self._ending.is_set():
-            try:
+            with suppress(OSError):
                 near, _ = self._listener.accept()
+                self._pairs.append(near)
                 far = socket.create_connection(self._target)
-            except OSError:
-                continue
-            self._pairs += [near, far]
-            self._start(self._relay, near, far)
-            self._start(self._relay, far, near)
+                self._pairs.append(far)
+                self._start(self._relay, near, far)
+                self._start(self._relay, far, near)
 
     def _relay(self, source: socket.socket, sink: socket.socket) -> None:
         with suppress(OSError):
@@ -107,8 +109,6 @@ class Proxy:
                     break
                 sink.sendall(data)
             sink.shutdown(socket.SHUT_WR)
-        if self._ending.is_set():
-            source.close()
 
 
 @contextmanager
