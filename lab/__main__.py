@@ -80,9 +80,12 @@ def _parser() -> argparse.ArgumentParser:
         epilog=f"faults, and what they are put on unless told otherwise:\n{faults}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.set_defaults(dir=_DEFAULT_DIRECTORY, network=None)
     shared = argparse.ArgumentParser(add_help=False)
-    shared.add_argument("--dir", type=Path, default=_DEFAULT_DIRECTORY, help="the lab's directory (default: var/lab)")
-    shared.add_argument("--network", help="first three numbers of its addresses (default: 127.77.0)")
+    for one in (parser, shared):  # before the command or after it
+        suppressed = argparse.SUPPRESS  # so that the command's own default does not undo what stood before it
+        one.add_argument("--dir", type=Path, default=suppressed, help="the lab's directory (default: var/lab)")
+        one.add_argument("--network", default=suppressed, help="first three numbers of its addresses (127.77.0)")
     commands = parser.add_subparsers(dest="command", required=True)
     up = commands.add_parser("up", parents=[shared], help="bring it up, whole and healthy")
     up.add_argument("--only", nargs="+", default=[], metavar="PART", help="hosts, vc1, mail, broker (default: all)")

@@ -156,10 +156,22 @@ def variables_of(pid: int) -> list[str]:
 
 
 def marked(mark: Path) -> list[Process]:
-    """The processes whose environment carries the mark `mark`, this one excepted."""
-    wanted = f"{MARK}={mark}"
-    pids = [pid for pid in _pids() if pid != os.getpid() and wanted in variables_of(pid)]
+    """The processes whose environment carries the mark `mark`, this one excepted.
+
+    An sshd writes its title over its environment; the title names its configuration, which lies below `mark`.
+    """
+    wanted, title = f"{MARK}={mark}", f" -f {mark}/"
+    others = [pid for pid in _pids() if pid != os.getpid()]
+    pids = [pid for pid in others if wanted in variables_of(pid) or title in _title(pid)]
     return [process for pid in pids if (process := Process.of(pid)) is not None]
+
+
+def _title(pid: int) -> str:
+    try:
+        title = Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    return title.replace("\0", " ") if title.startswith("sshd:") else ""
 
 
 def end(processes: Iterable[Process], *, grace: float = 3.0, ask: bool = True) -> None:

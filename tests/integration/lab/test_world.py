@@ -117,8 +117,8 @@ def test_another_lab_object_on_the_directory_finds_what_is_up(lab: Lab) -> None:
 
 def test_up_cleans_up_after_a_lab_that_lost_its_memory(lab: Lab) -> None:
     lab.up(["srv-biblio", "mail", "broker"])
-    survivors = [part.process for part in (lab.mail, lab.broker)]
-    for record in lab.directory.glob("**/process"):
+    survivors = [part.process for part in (lab.mail, lab.broker, lab.servers["srv-biblio"])]
+    for record in lab.directory.glob("**/*process"):
         record.unlink()
     lab.up(["srv-biblio", "mail", "broker"])
     assert all(running(lab).values())
@@ -176,7 +176,7 @@ def test_the_command_line_breaks_shows_and_mends(lab: Lab) -> None:
         (["status"], 0, "broken: host-down on srv-cantine, since"),
         (["mend", "host-down"], 0, "mended: host-down on srv-cantine"),
         (["break", "host-down", "--on", "srv-web"], 1, 'this lab has no host "srv-web"'),
-        (["down"], 0, "down"),
+        (["--network", lab.parts.plan.network, "down"], 0, "down"),
     ):
         command = lab_command(lab, *arguments)
         output, errors = command.communicate(timeout=60)
