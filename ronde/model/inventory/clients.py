@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ronde.model.inventory.backups import Backup
 from ronde.model.inventory.fields import (
@@ -22,6 +22,7 @@ from ronde.model.inventory.fields import (
     Zone,
 )
 from ronde.model.inventory.schedules import Schedule
+from ronde.model.vsphere.thresholds import Overrides, problems
 
 
 class Contact(Entry):
@@ -76,6 +77,13 @@ class VCenter(Entry):
     password: SecretRef
     certificate: CertificatePath
     thresholds: Mapping[str, Mapping[str, str | int | float]] = Field(default_factory=dict)
+
+    @field_validator("thresholds")
+    @classmethod
+    def _known_thresholds(cls, value: Overrides) -> Overrides:
+        if found := problems(value):
+            raise ValueError("; ".join(found))
+        return value
 
 
 class Exemption(Entry):
