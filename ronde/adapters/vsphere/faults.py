@@ -27,7 +27,7 @@ _CUT_OFF = {3, 5}  # expat's XML_ERROR_NO_ELEMENTS and XML_ERROR_UNCLOSED_TOKEN:
 
 _BROKEN = (ConnectionResetError, BrokenPipeError, ssl.SSLEOFError, ssl.SSLZeroReturnError, IncompleteRead)
 # http.client's RemoteDisconnected is a reset, too
-_EXPIRED = 10  # X509_V_ERR_CERT_HAS_EXPIRED
+_ANOTHER = {18, 19, 20, 21}  # X509_V_ERR_*: self-signed, or its issuer is unknown; others concern dates and strength
 _PIN_ADVICE = (
     "If the certificate was renewed on purpose, compare its fingerprint and pin it again; "
     "if not, treat it as an attack."
@@ -73,12 +73,13 @@ def _of_fault(fault: vmodl.MethodFault, name: str) -> VCenterError:
 
 
 def _of_tls(error: ssl.SSLError, name: str) -> VCenterError:
-    if isinstance(error, ssl.SSLCertVerificationError) and error.verify_code == _EXPIRED:
-        return CertificateChanged(
-            f"The certificate of vCenter {name} has expired.", advice="Have it renewed, then pin the new one."
-        )
-    if isinstance(error, (ssl.SSLCertVerificationError, PinMismatch)):
+    code = getattr(error, "verify_code", None)
+    if isinstance(error, PinMismatch) or code in _ANOTHER:
         return CertificateChanged(f"vCenter {name} shows another certificate than the pinned one.", advice=_PIN_ADVICE)
+    if code is not None:
+        why = getattr(error, "verify_message", None) or f"error {code}"
+        advice = "Have the certificate renewed, then pin the new one."
+        return CertificateChanged(f"The pinned certificate of vCenter {name} does not hold: {why}.", advice=advice)
     return VCenterUnreachable(f"vCenter {name} and we do not agree on TLS: {getattr(error, 'reason', None) or error}.")
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
-from ronde.model.errors import Cancelled, Fenced
+from ronde.model.errors import RondeError
 from ronde.ports import Signal
 
 _TICK_SECONDS = 0.2
@@ -89,7 +89,7 @@ class Guard:
         if heed:
             try:
                 self._signal.check()
-            except (Fenced, Cancelled) as stop:
+            except RondeError as stop:  # Fenced or Cancelled; or the reason why nobody can tell
                 return stop
         return TimeoutError("no complete answer in time") if time.monotonic() >= deadline else None
 

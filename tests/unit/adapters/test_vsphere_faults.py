@@ -29,9 +29,9 @@ vim: Any = typed_vim  # pyVmomi's constructors have no types
 vmodl: Any = typed_vmodl
 
 
-def _verification(code: int) -> ssl.SSLCertVerificationError:
+def _verification(code: int, message: str = "") -> ssl.SSLCertVerificationError:
     error = ssl.SSLCertVerificationError(1, "certificate verify failed")
-    error.verify_code = code
+    error.verify_code, error.verify_message = code, message
     return error
 
 
@@ -104,7 +104,8 @@ def test_what_only_a_person_can_mend_is_permanent(error: BaseException, permanen
 
 
 def test_an_expired_certificate_is_not_called_another_one() -> None:
-    assert "expired" in str(translated(_verification(10), "vc1"))
+    assert "has expired" in str(translated(_verification(10, "certificate has expired"), "vc1"))
+    assert "key too weak" in str(translated(_verification(66, "EE certificate key too weak"), "vc1"))
     assert "another certificate" in str(translated(_verification(18), "vc1"))
 
 
