@@ -88,6 +88,8 @@ class FileSecrets:
         if len(value) < SHORTEST:
             raise SecretError(f"{reference}: a secret has at least {SHORTEST} characters.")
         path = self._age_path(reference, match[2])
+        if not recipients:
+            raise SecretError(f"{reference}: nobody is named who could decrypt it.")
         sealed = pyrage.encrypt(value, [_recipient(line) for line in recipients])
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -159,11 +161,10 @@ def _below(folder: Path, reference: str, name: str) -> Path:
         SecretError: it would be outside.
     """
     parts = PurePosixPath(name).parts
-    path = folder.joinpath(*parts)
-    inside = path.resolve().is_relative_to(folder.resolve())
-    if "\0" in name or ".." in parts or name.startswith("/") or not inside:
+    plain = "\0" not in name and ".." not in parts and not name.startswith("/")
+    if not plain or not folder.joinpath(*parts).resolve().is_relative_to(folder.resolve()):
         raise SecretError(f"{reference} leads out of {folder}.")
-    return path
+    return folder.joinpath(*parts)
 
 
 def _content(reference: str, path: Path) -> bytes:

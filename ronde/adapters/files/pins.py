@@ -10,6 +10,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
+from ronde.adapters.files.documents import parse_document
 from ronde.model.errors import InputError
 
 _FIELD = "host_key"
@@ -101,8 +102,8 @@ def _value(node: Any, name: str) -> Node:
 
 
 def _only_pins_changed(text: str, edited: str, host: str, lines: Sequence[str]) -> bool:
-    yaml = YAML(typ="safe", pure=True)
-    before, after = yaml.load(text), yaml.load(edited)
+    """Whether the edit did what it was meant to: an entry that others refer to would take them along."""
+    before, after = parse_document(text.encode()).value, parse_document(edited.encode()).value
     pinned = after["hosts"][host].pop(_FIELD)
     before["hosts"][host].pop(_FIELD, None)
     written = [pinned] if isinstance(pinned, str) else pinned
