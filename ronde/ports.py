@@ -296,6 +296,9 @@ class Outbox(Protocol):
     def settle_mail(self, posted: Posted, result: MailResult, now: datetime) -> bool:
         """Store what the relay said and when to try next; False when the lease was lost."""
 
+    def requeue_mail(self, scope: Scope, mail: str, who: str, now: datetime) -> bool:
+        """Make a message that waits, was given up or is in doubt due at once; False when there is none such."""
+
 
 class Vitals(Protocol):
     """The health of the machinery itself; holds nothing of any client."""

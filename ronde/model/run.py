@@ -67,6 +67,7 @@ class MailEvent(StrEnum):
     DELAY = "delay"
     GIVE_UP = "give_up"
     LOSE_ANSWER = "lose_answer"
+    REQUEUE = "requeue"  # a person's word: try it once more, now
 
 
 JOB_CHANGES: Mapping[tuple[JobState, JobEvent], JobState] = {
@@ -91,6 +92,9 @@ MAIL_CHANGES: Mapping[tuple[MailState, MailEvent], MailState] = {
     (MailState.LEASED, MailEvent.DELAY): MailState.RETRY,
     (MailState.LEASED, MailEvent.GIVE_UP): MailState.DEAD,
     (MailState.LEASED, MailEvent.LOSE_ANSWER): MailState.UNKNOWN,
+    (MailState.RETRY, MailEvent.REQUEUE): MailState.QUEUED,
+    (MailState.DEAD, MailEvent.REQUEUE): MailState.QUEUED,
+    (MailState.UNKNOWN, MailEvent.REQUEUE): MailState.QUEUED,
 }
 
 JOB_OPEN = frozenset({JobState.QUEUED, JobState.RUNNING})

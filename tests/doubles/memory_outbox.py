@@ -67,6 +67,15 @@ class MemoryOutbox(Store):
         self._tell(now, row.mail.client, f"mail.{result.event}", row.id)
         return True
 
+    def requeue_mail(self, scope: Scope, mail: str, who: str, now: datetime) -> bool:
+        with self._all_or_nothing():
+            row = self._t.mails.get(mail)
+            if row is None or not scope.holds(row.mail.client) or row.state not in mail_sources(MailEvent.REQUEUE):
+                return False
+            self._t.mails[mail] = replace(row, state=change_mail(row.state, MailEvent.REQUEUE), next_attempt_at=None)
+            self._tell(now, row.mail.client, f"mail.{MailEvent.REQUEUE}", mail, actor=who)
+            return True
+
     def mails(self, scope: Scope, *, since: datetime) -> Sequence[MailRecord]:
         with self._lock:
             found = [m for m in self._t.mails.values() if scope.holds(m.mail.client) and m.created_at >= since]

@@ -5,7 +5,7 @@ from datetime import timedelta
 from ronde.model.outbox import MailResult, Posted, after_refusal, after_silence
 from ronde.model.run import MailEvent, MailState
 from ronde.ports import Ledger
-from tests.contract.ledger.making import ACME, BOTH, NOW, at, mail
+from tests.contract.ledger.making import ACME, BOTH, NOW, OTHER, at, mail
 
 
 def leased(ledger: Ledger, seconds: float) -> list[Posted]:
@@ -104,3 +104,34 @@ def test_a_settlement_needs_the_lease_it_was_made_under(ledger: Ledger) -> None:
     stolen = Posted(posted.id, "f" * 32, "", "", b"", 1, 0, NOW)
     assert not ledger.settle_mail(stolen, MailResult(MailEvent.ACCEPT), at(1))
     assert state(ledger) is MailState.LEASED
+
+
+def test_a_person_can_have_a_message_tried_again_at_once(ledger: Ledger) -> None:
+    (name,) = ledger.post([mail()], NOW)
+    assert not ledger.requeue_mail(ACME, name, "alice", at(0)), "it is queued already"
+    (posted,) = leased(ledger, 1)
+    assert not ledger.requeue_mail(ACME, name, "alice", at(1)), "somebody is sending it"
+    for number, result in enumerate(
+        (
+            MailResult(MailEvent.GIVE_UP, "550 no", 550),
+            MailResult(MailEvent.DELAY, "451 later", 451, at(9_000)),
+            MailResult(MailEvent.LOSE_ANSWER, "the link broke"),
+        )
+    ):
+        now = 10.0 * (number + 1)
+        assert ledger.settle_mail(posted, result, at(now))
+        assert leased(ledger, now) == []
+        assert ledger.requeue_mail(ACME, name, "alice", at(now))
+        assert state(ledger) is MailState.QUEUED
+        (posted,) = leased(ledger, now)
+    assert ledger.settle_mail(posted, MailResult(MailEvent.ACCEPT, "250"), at(50))
+    assert not ledger.requeue_mail(ACME, name, "alice", at(51)), "it was accepted"
+
+
+def test_nobody_requeues_another_clients_message(ledger: Ledger) -> None:
+    (name,) = ledger.post([mail()], NOW)
+    (posted,) = leased(ledger, 1)
+    ledger.settle_mail(posted, MailResult(MailEvent.GIVE_UP, "550 no", 550), at(2))
+    assert not ledger.requeue_mail(OTHER, name, "alice", at(3))
+    assert not ledger.requeue_mail(ACME, "never-heard-of", "alice", at(3))
+    assert state(ledger) is MailState.DEAD
