@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -121,6 +121,23 @@ def night_period(client: Client, now: datetime, schedule: str | None = None) -> 
     since = before[-1] if before else now - ONE_NIGHT
     named = dues[-1] if current else now
     return Period(since, now, f"{named.astimezone(zone):%Y-%m-%dT%H%M}")
+
+
+def period_ending_on(client: Client, day: date, now: datetime) -> Period:
+    """The period of the report that was due on a day (local); without one, the 24 hours up to that day's noon.
+
+    Raises:
+        InputError: the day is still to come.
+    """
+    zone = ZoneInfo(client.timezone)
+    begin = datetime.combine(day, time.min, zone)
+    end = datetime.combine(day + timedelta(days=1), time.min, zone)
+    if begin > now:
+        raise InputError(f"{day} is still to come; there is nothing to report.")
+    dues = [due for due in _report_dues(client, end.astimezone(UTC), None) if begin <= due < end]
+    noon = datetime.combine(day, time(12), zone)
+    at = min(dues[-1] if dues else noon, now)
+    return night_period(client, at.astimezone(UTC))
 
 
 def night_readers(client: Client) -> Iterator[Contact]:
