@@ -39,10 +39,14 @@ def _user() -> str:
 
 
 class Postgres:
-    """One cluster. `start` and `stop` may be repeated; leaving the context removes everything."""
+    """One cluster. `start` and `stop` may be repeated; leaving the context removes everything.
 
-    def __init__(self) -> None:
+    Without `durable` it is fast and forgets what it likes when it is killed.
+    """
+
+    def __init__(self, *, durable: bool = False) -> None:
         self.user = _user()
+        self._sync = "on" if durable else "off"
         # Not below pytest's own directory: that is closed to the server's user, and its path too long for a socket.
         self.root = Path(tempfile.mkdtemp(prefix="ronde-pg-", dir=_MEMORY if os.access(_MEMORY, os.W_OK) else None))
         self._data = self.root / "data"
@@ -70,8 +74,14 @@ class Postgres:
 
     def start(self) -> None:
         """Run the server; returns once it answers."""
-        settings = ("listen_addresses=", f"unix_socket_directories={self.root}", "fsync=off", "full_page_writes=off")
-        more = ("synchronous_commit=off", "max_connections=60", "shared_buffers=32MB", "logging_collector=off")
+        settings = ("listen_addresses=", f"unix_socket_directories={self.root}", f"fsync={self._sync}")
+        more = (
+            f"synchronous_commit={self._sync}",
+            f"full_page_writes={self._sync}",
+            "max_connections=60",
+            "shared_buffers=32MB",
+            "logging_collector=off",
+        )
         with (self.root / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, exists, func, select
 
-from ronde.adapters.ledger.part import AnyRow, Part, values, within
+from ronde.adapters.ledger.part import AnyRow, Part, among, within
 from ronde.adapters.ledger.recording import unpack
 from ronde.adapters.ledger.rows import (
     check_record,
@@ -53,7 +53,7 @@ class SqlArchive(Part):
     def runs(self, scope: Scope, *, since: datetime, limit: int = 50, open_only: bool = False) -> Sequence[RunRecord]:
         wanted = select(runs).where(runs.c.created_at >= since, _visible(scope))
         if open_only:
-            wanted = wanted.where(runs.c.state.in_(values(RUN_OPEN)))
+            wanted = wanted.where(among(runs.c.state, RUN_OPEN))
         wanted = wanted.order_by(runs.c.created_at.desc(), runs.c.id.desc()).limit(limit)
         with self._db.read() as connection:
             found = connection.execute(wanted).all()

@@ -8,14 +8,14 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, func, select, text, update
 
 from ronde.adapters.ledger.endings import COLUMNS, end
-from ronde.adapters.ledger.part import ADD_EVENTS, AnyRow, Part, event, values
+from ronde.adapters.ledger.part import ADD_EVENTS, AnyRow, Part, among, event
 from ronde.adapters.ledger.sending import has_room, held_places
 from ronde.adapters.ledger.tables import jobs, runs, workers
 from ronde.model.plan import job_from_json
 from ronde.model.run import JobEvent, JobState, Policy, RunState, change_job, job_sources
 from ronde.ports import Claim, Hint, Refusal, Renewal
 
-_claimable = jobs.c.state.in_(values(job_sources(JobEvent.CLAIM)))
+_claimable = among(jobs.c.state, job_sources(JobEvent.CLAIM))
 _FIND = (
     select(
         *COLUMNS,
@@ -31,7 +31,7 @@ _FIND = (
     .where(jobs.c.id == bindparam("job"), jobs.c.attempt == bindparam("nth"), _claimable)
     .with_for_update(of=jobs)
 )
-_RUNNING = select(jobs.c.lanes, func.count()).where(jobs.c.state == JobState.RUNNING.value).group_by(jobs.c.lanes)
+_RUNNING = select(jobs.c.lanes, func.count()).where(among(jobs.c.state, {JobState.RUNNING})).group_by(jobs.c.lanes)
 # On PostgreSQL claimers of one lane go one after the other; the order of the locks keeps them from waiting in a circle.
 _LOCK_LANES = text(
     "SELECT pg_advisory_xact_lock(lock) FROM (SELECT hashtextextended(lane, 0) AS lock FROM"
@@ -55,10 +55,10 @@ _SEND_AGAIN = (
 )
 _START_RUN = (
     update(runs)
-    .where(runs.c.id == bindparam("run"), runs.c.state == RunState.QUEUED.value)
+    .where(runs.c.id == bindparam("run"), among(runs.c.state, {RunState.QUEUED}))
     .values(state=RunState.RUNNING.value)
 )
-_held = (jobs.c.token.in_(bindparam("tokens", expanding=True)), jobs.c.state == JobState.RUNNING.value)
+_held = (jobs.c.token.in_(bindparam("tokens", expanding=True)), among(jobs.c.state, {JobState.RUNNING}))
 _HELD = select(jobs.c.id, jobs.c.token, jobs.c.cancel_by).where(*_held).order_by(jobs.c.id).with_for_update()
 _EXTEND = (
     update(jobs).where(jobs.c.id.in_(bindparam("ids", expanding=True)), *_held).values(lease_until=bindparam("until"))

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, select, update
 
-from ronde.adapters.ledger.part import ADD_EVENTS, MACHINERY, AnyRow, event, values
+from ronde.adapters.ledger.part import ADD_EVENTS, MACHINERY, AnyRow, among, event
 from ronde.adapters.ledger.rows import trouble_json
 from ronde.adapters.ledger.tables import checks, jobs
 from ronde.model.check import Json
@@ -39,7 +39,7 @@ def end(connection: Connection, found: Sequence[AnyRow], what: JobEvent, now: da
     statement = (
         update(jobs)
         .where(jobs.c.id == bindparam("job"), jobs.c.attempt == bindparam("nth"))
-        .where(jobs.c.state.in_(values(job_sources(what))))
+        .where(among(jobs.c.state, job_sources(what)))
         .values(state=target.value, finished_at=now, token=None, lease_until=None)
         .values(verdict=bindparam("worst"), trouble=bindparam("why", type_=jobs.c.trouble.type))
     )
@@ -63,7 +63,7 @@ def requeue(connection: Connection, found: Sequence[AnyRow], now: datetime) -> N
     statement = (
         update(jobs)
         .where(jobs.c.id == bindparam("job"), jobs.c.attempt == bindparam("nth"))
-        .where(jobs.c.state.in_(values(job_sources(JobEvent.LAPSE))))
+        .where(among(jobs.c.state, job_sources(JobEvent.LAPSE)))
         .values(REQUEUED)
         .values(wake_at=now, not_before=None, trouble=bindparam("why", type_=jobs.c.trouble.type))
     )

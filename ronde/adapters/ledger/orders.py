@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, select, update
 
 from ronde.adapters.ledger.endings import COLUMNS, end
-from ronde.adapters.ledger.part import ADD_EVENTS, Part, event, new_id, values, within
+from ronde.adapters.ledger.part import ADD_EVENTS, Part, among, event, new_id, within
 from ronde.adapters.ledger.tables import jobs, occurrences, runs, schedules_seen
 from ronde.adapters.ledger.types import canonical_text
 from ronde.model.check import Json
@@ -110,7 +110,7 @@ class SqlOrders(Part):
         wanted = (
             select(*COLUMNS)
             .where(jobs.c.run_id == run, within(jobs.c.client, scope))
-            .where(jobs.c.state.in_(values(job_sources(JobEvent.CANCEL))))
+            .where(among(jobs.c.state, job_sources(JobEvent.CANCEL)))
             .order_by(jobs.c.id)
             .with_for_update()  # in one order everywhere, so that two writers never wait for each other
         )

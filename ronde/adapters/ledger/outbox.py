@@ -7,12 +7,14 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, or_, select, update
 
-from ronde.adapters.ledger.part import ADD_EVENTS, MACHINERY, AnyRow, Part, event, new_id, values
-from ronde.adapters.ledger.tables import outbox
+from ronde.adapters.ledger.part import ADD_EVENTS, MACHINERY, AnyRow, Part, among, event, new_id, within
+from ronde.adapters.ledger.tables import MAIL_OPEN, outbox
 from ronde.model.check import Json
 from ronde.model.outbox import Mail, MailResult, Posted, after_silence
+from ronde.model.records import Scope
 from ronde.model.run import MailEvent, MailState, change_mail, mail_sources
 
+_open = among(outbox.c.state, MAIL_OPEN)  # for the index
 _now = bindparam("now", type_=outbox.c.lease_until.type)
 _POSTED = (
     outbox.c.id,
@@ -28,13 +30,14 @@ _POSTED = (
 )
 _ABANDONED = (
     select(*_POSTED)
-    .where(outbox.c.state.in_(values(mail_sources(MailEvent.LOSE_ANSWER))), outbox.c.lease_until <= _now)
+    .where(_open, among(outbox.c.state, mail_sources(MailEvent.LOSE_ANSWER)), outbox.c.lease_until <= _now)
     .with_for_update(skip_locked=True)
 )
 # A message in doubt that is not to be sent again has no next attempt, and waits here for a person.
 _due = and_(
-    outbox.c.state.in_(values(mail_sources(MailEvent.LEASE))),
-    or_(outbox.c.state == MailState.QUEUED.value, outbox.c.next_attempt_at <= _now),
+    _open,
+    among(outbox.c.state, mail_sources(MailEvent.LEASE)),
+    or_(among(outbox.c.state, {MailState.QUEUED}), outbox.c.next_attempt_at <= _now),
 )
 _DUE = (
     select(*_POSTED)
@@ -45,7 +48,7 @@ _DUE = (
 )
 _LEASE = (
     update(outbox)
-    .where(outbox.c.id == bindparam("mail"), outbox.c.state.in_(values(mail_sources(MailEvent.LEASE))))
+    .where(outbox.c.id == bindparam("mail"), among(outbox.c.state, mail_sources(MailEvent.LEASE)))
     .values(
         state=change_mail(MailState.QUEUED, MailEvent.LEASE).value,
         attempts=outbox.c.attempts + 1,
@@ -57,7 +60,7 @@ _LEASE = (
 _SETTLE = {
     what: update(outbox)
     .where(outbox.c.id == bindparam("mail"), outbox.c.token == bindparam("fence"))
-    .where(outbox.c.state.in_(values(mail_sources(what))))
+    .where(among(outbox.c.state, mail_sources(what)))
     .values(
         state=change_mail(MailState.LEASED, what).value,
         token=None,
@@ -70,6 +73,11 @@ _SETTLE = {
     )
     for what in (MailEvent.ACCEPT, MailEvent.DELAY, MailEvent.GIVE_UP, MailEvent.LOSE_ANSWER)
 }
+_REQUEUE = (
+    update(outbox)
+    .where(outbox.c.id == bindparam("mail"), among(outbox.c.state, mail_sources(MailEvent.REQUEUE)))
+    .values(state=change_mail(MailState.DEAD, MailEvent.REQUEUE).value, next_attempt_at=None)
+)
 _CLIENT = select(outbox.c.client).where(outbox.c.id == bindparam("mail"))
 
 
@@ -103,6 +111,14 @@ class SqlOutbox(Part):
         with self._db.write() as connection:
             client = connection.execute(_CLIENT, {"mail": posted.id}).scalar()
             return client is not None and _settle(connection, client, posted, result, now)
+
+    def requeue_mail(self, scope: Scope, mail: str, who: str, now: datetime) -> bool:
+        with self._db.write() as connection:
+            client = connection.execute(_CLIENT.where(within(outbox.c.client, scope)), {"mail": mail}).scalar()
+            if client is None or connection.execute(_REQUEUE, {"mail": mail}).rowcount != 1:
+                return False
+            connection.execute(ADD_EVENTS, event(now, client, f"mail.{MailEvent.REQUEUE}", mail, actor=who))
+            return True
 
 
 def _take(connection: Connection, row: AnyRow, now: datetime, until: datetime) -> Posted:

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, exists, func, select, update
 
 from ronde.adapters.ledger.endings import COLUMNS, end, requeue
-from ronde.adapters.ledger.part import ADD_EVENTS, AnyRow, Part, event, values
+from ronde.adapters.ledger.part import ADD_EVENTS, AnyRow, Part, among, event
 from ronde.adapters.ledger.tables import jobs, runs
 from ronde.model.check import Json
 from ronde.model.run import (
@@ -28,12 +28,12 @@ _now = bindparam("now", type_=jobs.c.wake_at.type)
 # SKIP LOCKED: a row that somebody is changing this very moment is not abandoned.
 _LAPSED = (
     select(*COLUMNS)
-    .where(jobs.c.state.in_(values(job_sources(JobEvent.LAPSE))), jobs.c.lease_until <= _now)
+    .where(among(jobs.c.state, job_sources(JobEvent.LAPSE)), jobs.c.lease_until <= _now)
     .with_for_update(skip_locked=True)
 )
 _LATE = (
     select(*COLUMNS)
-    .where(jobs.c.state.in_(values(job_sources(JobEvent.EXPIRE))), jobs.c.not_after < _now)
+    .where(among(jobs.c.state, job_sources(JobEvent.EXPIRE)), jobs.c.not_after < _now)
     .with_for_update(skip_locked=True)
 )
 _STANDING = (
@@ -44,7 +44,7 @@ _STANDING = (
 _PROGRESS = (
     select(jobs.c.state, jobs.c.verdict).where(jobs.c.run_id == bindparam("run")).group_by(jobs.c.state, jobs.c.verdict)
 )
-_open_run = runs.c.state.in_(values(RUN_OPEN))
+_open_run = among(runs.c.state, RUN_OPEN)
 _RUN = select(runs.c.state).where(runs.c.id == bindparam("run"), _open_run)
 _LOCKED_RUN = _RUN.with_for_update()
 _MOVE = (
@@ -55,7 +55,7 @@ _MOVE = (
 _UNFINISHED = (
     select(runs.c.id)
     .where(_open_run, runs.c.created_at <= _now)
-    .where(~exists().where(jobs.c.run_id == runs.c.id, jobs.c.state.in_(values(JOB_OPEN))))
+    .where(~exists().where(jobs.c.run_id == runs.c.id, among(jobs.c.state, JOB_OPEN)))
     .order_by(runs.c.created_at)
 )
 

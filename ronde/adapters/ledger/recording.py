@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, insert, null, select, update
 
 from ronde.adapters.ledger.endings import COLUMNS, REQUEUED, earlier_verdicts, end
-from ronde.adapters.ledger.part import ADD_EVENTS, Part, event, new_id, values
+from ronde.adapters.ledger.part import ADD_EVENTS, Part, among, event, new_id
 from ronde.adapters.ledger.rows import findings_json, trouble_json
 from ronde.adapters.ledger.tables import checks, evidence, jobs, outputs
 from ronde.model.check import Check, Exchange, Json
@@ -27,21 +27,21 @@ _WHOSE = (
 )
 _FINISH = {
     what: update(jobs)
-    .where(*_WHOSE, jobs.c.state.in_(values(job_sources(what))))
+    .where(*_WHOSE, among(jobs.c.state, job_sources(what)))
     .values(state=change_job(JobState.RUNNING, what).value, verdict=bindparam("worst"), finished_at=bindparam("at"))
     .values(token=None, lease_until=None, trouble=bindparam("why"))
     for what in (JobEvent.SUCCEED, JobEvent.FAIL, JobEvent.CRASH, JobEvent.CANCEL)
 }
 _DEFER = (
     update(jobs)
-    .where(*_WHOSE, jobs.c.state.in_(values(job_sources(JobEvent.DEFER))))
+    .where(*_WHOSE, among(jobs.c.state, job_sources(JobEvent.DEFER)))
     .values(REQUEUED)
     .values(wake_at=bindparam("start"), not_before=bindparam("start"), trouble=bindparam("why"))
 )
 _ASKED_TO_STOP = select(*COLUMNS).where(
     jobs.c.id == bindparam("job"),
     jobs.c.cancel_by.is_not(null()),
-    jobs.c.state.in_(values(job_sources(JobEvent.CANCEL))),
+    among(jobs.c.state, job_sources(JobEvent.CANCEL)),
 )
 _ADD_CHECKS = insert(checks)
 _ADD_EVIDENCE = insert(evidence)

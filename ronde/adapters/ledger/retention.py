@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Table, delete, select, tuple_
 
-from ronde.adapters.ledger.part import ADD_EVENTS, Part, event, values
+from ronde.adapters.ledger.part import ADD_EVENTS, Part, among, event
 from ronde.adapters.ledger.tables import jobs, occurrences, outbox, outputs, runs
 from ronde.model.check import Json
 from ronde.model.records import Pruned
@@ -19,7 +19,7 @@ class SqlRetention(Part):
 
     def prune(self, *, before_raw: datetime, before_all: datetime, now: datetime) -> Pruned:
         done = select(jobs.c.id).where(jobs.c.finished_at < before_raw)
-        old_mail = (outbox.c.created_at < before_all) & outbox.c.state.in_(values(_SETTLED))
+        old_mail = (outbox.c.created_at < before_all) & among(outbox.c.state, _SETTLED)
         missed = (occurrences.c.due < before_all) & occurrences.c.run_id.is_(None)
         pruned = Pruned(
             outputs=self._remove(outputs, outputs.c.job_id.in_(done)),

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, case, func, or_, select, text, update
 
-from ronde.adapters.ledger.part import Part, values
+from ronde.adapters.ledger.part import Part, among
 from ronde.adapters.ledger.tables import jobs
 from ronde.model.run import JOB_OPEN, JobEvent, JobState, job_sources
 from ronde.ports import Hint
@@ -19,10 +19,10 @@ _SENDING = text("SELECT pg_advisory_xact_lock(5922410113)")  # one sender at a t
 _BATCH = 500  # ids in one statement
 
 _now = bindparam("now", type_=jobs.c.wake_at.type)
-_claimable = jobs.c.state.in_(values(job_sources(JobEvent.CLAIM)))
+_claimable = among(jobs.c.state, job_sources(JobEvent.CLAIM))
 _due = and_(_claimable, jobs.c.wake_at <= _now, or_(jobs.c.not_after.is_(None), jobs.c.not_after >= _now))
-_under_way = or_(jobs.c.state == JobState.RUNNING.value, and_(jobs.c.sends > 0, jobs.c.wake_at > _now))
-_open = jobs.c.state.in_(values(JOB_OPEN))
+_under_way = or_(among(jobs.c.state, {JobState.RUNNING}), and_(jobs.c.sends > 0, jobs.c.wake_at > _now))
+_open = among(jobs.c.state, JOB_OPEN)
 
 
 def _count(condition: Any) -> Any:

@@ -28,6 +28,8 @@ from ronde.model.verdict import Verdict
 
 REVISION = "0001"  # the schema this code speaks; a test holds it equal to the newest migration
 
+MAIL_OPEN = frozenset(MailState) - {MailState.ACCEPTED, MailState.DEAD}
+
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -49,6 +51,11 @@ def _one_of(column: str, kinds: Iterable[StrEnum]) -> CheckConstraint:
 
 def _belongs(target: str) -> ForeignKey:
     return ForeignKey(target, ondelete="CASCADE")
+
+
+def _is_one_of(states: Iterable[StrEnum]) -> str:
+    """The condition of a partial index, as `among` writes it in queries."""
+    return " OR ".join(f"state = '{state.value}'" for state in sorted(states))
 
 
 def _partial(name: str, *columns: str, where: str) -> Index:
@@ -74,7 +81,7 @@ runs = Table(
     _one_of("verdict", Verdict),
     _one_of("trigger", Trigger),
     Index("ix_runs_created_at", "created_at"),
-    _partial("ix_runs_open", "state", where=f"state IN ({_sql_list(RUN_OPEN)})"),
+    _partial("ix_runs_open", "state", where=_is_one_of(RUN_OPEN)),
 )
 
 occurrences = Table(
@@ -150,7 +157,7 @@ jobs = Table(
     _partial(
         "ix_jobs_open",
         *("state", "client", "lanes", "wake_at", "position", "sends", "not_after"),
-        where=f"state IN ({_sql_list(JOB_OPEN)})",
+        where=_is_one_of(JOB_OPEN),
     ),
 )
 
@@ -255,7 +262,7 @@ outbox = Table(
         "ix_outbox_open",
         "state",
         "next_attempt_at",
-        where=f"state NOT IN ({_sql_list([MailState.ACCEPTED, MailState.DEAD])})",
+        where=_is_one_of(MAIL_OPEN),
     ),
 )
 

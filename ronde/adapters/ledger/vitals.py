@@ -6,18 +6,17 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select, text
 
-from ronde.adapters.ledger.part import Part, values
-from ronde.adapters.ledger.tables import REVISION, beats, jobs, outbox, workers
+from ronde.adapters.ledger.part import Part, among
+from ronde.adapters.ledger.tables import MAIL_OPEN, REVISION, beats, jobs, outbox, workers
 from ronde.model.errors import LedgerError
 from ronde.model.records import Health
-from ronde.model.run import JobEvent, JobState, MailState, job_sources
+from ronde.model.run import JobEvent, JobState, job_sources
 
 _LATELY = timedelta(days=1)  # a worker not seen for longer is history, not health
-_WAITING_MAIL = (MailState.QUEUED, MailState.LEASED, MailState.RETRY, MailState.UNKNOWN)
 _OLDEST_JOB = select(func.min(func.coalesce(jobs.c.not_before, jobs.c.created_at))).where(
-    jobs.c.state.in_(values(job_sources(JobEvent.CLAIM)))
+    among(jobs.c.state, job_sources(JobEvent.CLAIM))
 )
-_MAIL = select(func.count(), func.min(outbox.c.created_at)).where(outbox.c.state.in_(values(_WAITING_MAIL)))
+_MAIL = select(func.count(), func.min(outbox.c.created_at)).where(among(outbox.c.state, MAIL_OPEN))
 
 
 class SqlVitals(Part):
@@ -36,7 +35,7 @@ class SqlVitals(Part):
 
     def health(self, now: datetime) -> Health:
         since = now - _LATELY
-        overdue = select(func.count()).where(jobs.c.state == JobState.RUNNING.value, jobs.c.lease_until <= now)
+        overdue = select(func.count()).where(among(jobs.c.state, {JobState.RUNNING}), jobs.c.lease_until <= now)
         with self._db.read() as connection:
             pulses = {row.name: row.seen_at for row in connection.execute(select(beats).where(beats.c.seen_at > since))}
             alive = connection.execute(select(workers).where(workers.c.seen_at > since)).all()

@@ -60,7 +60,7 @@ def _runs() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_runs")),
     )
     op.create_index("ix_runs_created_at", "runs", ["created_at"])
-    op.create_index("ix_runs_open", "runs", ["state"], **_only("state IN ('queued', 'running')"))
+    op.create_index("ix_runs_open", "runs", ["state"], **_only("state = 'queued' OR state = 'running'"))
 
 
 def _occurrences() -> None:
@@ -147,7 +147,7 @@ def _jobs() -> None:
         "ix_jobs_open",
         "jobs",
         ["state", "client", "lanes", "wake_at", "position", "sends", "not_after"],
-        **_only("state IN ('queued', 'running')"),
+        **_only("state = 'queued' OR state = 'running'"),
     )
     op.create_index("ix_jobs_progress", "jobs", ["run_id", "state", "verdict"])
     op.create_index("ix_jobs_run_id_position", "jobs", ["run_id", "position"])
@@ -269,7 +269,10 @@ def _outbox() -> None:
     )
     op.create_index("ix_outbox_client_created_at", "outbox", ["client", "created_at"])
     op.create_index(
-        "ix_outbox_open", "outbox", ["state", "next_attempt_at"], **_only("state NOT IN ('accepted', 'dead')")
+        "ix_outbox_open",
+        "outbox",
+        ["state", "next_attempt_at"],
+        **_only(" OR ".join(f"state = '{state}'" for state in ("leased", "queued", "retry", "unknown"))),
     )
 
 
