@@ -17,8 +17,8 @@ _DEFAULT_CACHE = Path(__file__).resolve().parents[2] / "var/lab/cache"
 
 
 def cache_directory() -> Path:
-    """Where built programs are kept: `RONDE_LAB_CACHE`, or `var/lab/cache` of this checkout."""
-    return Path(os.environ.get("RONDE_LAB_CACHE", "") or _DEFAULT_CACHE)
+    """Where built programs are kept: `RONDELAB_CACHE`, or `var/lab/cache` of this checkout."""
+    return Path(os.environ.get("RONDELAB_CACHE", "") or _DEFAULT_CACHE)
 
 
 def front(cache: Path | None = None) -> Path:

@@ -36,7 +36,7 @@ class VCenterServer:
         tls: whether it speaks TLS; off only for measuring.
         identity: its instanceUuid; a random one when left out.
         mark: the lab this server belongs to; its own directory when it stands alone.
-        cache: where the built front is kept; `RONDE_LAB_CACHE` or var/lab/cache when left out.
+        cache: where the built front is kept; `RONDELAB_CACHE` or var/lab/cache when left out.
 
     The server outlives this object; another object on the same directory finds it again and can steer and stop it.
     """
@@ -56,8 +56,6 @@ class VCenterServer:
         self.directory = self.directory.resolve()
         if (known := self._ready()) is not None:
             self.port = self.port or known["port"]
-
-    # ------------------------------------------------------------------ life
 
     def start(self) -> "VCenterServer":
         """Start it and wait until it listens; does nothing when it runs.
@@ -176,6 +174,10 @@ class VCenterServer:
         """Never answer with more than `size` objects at once, whatever was asked for; 0 = as asked."""
         self._order(op="set-manner", kind="pages", count=size)
 
+    def compress(self, on: bool = True) -> None:  # noqa: FBT001, FBT002 - reads as a switch
+        """Compress answers with gzip for clients that take it, as a vCenter does."""
+        self._order(op="set-manner", kind="compress", on=on)
+
     def mute(self, on: bool = True) -> None:  # noqa: FBT001, FBT002 - reads as a switch
         """Accept connections and never say a word, or speak again."""
         self._order(op="mute", on=on)
@@ -195,7 +197,7 @@ class VCenterServer:
         self._order(op="certificate", path=str(self.certificate), key=str(self._key))
 
     def mend(self) -> None:
-        """Take back all faults, latency, skew, paging and hidden properties, and speak again."""
+        """Take back all faults, latency, skew, paging, compression and hidden properties, and speak again."""
         self.mute(on=False)
         self._order(op="set-manner", kind="mend")
 

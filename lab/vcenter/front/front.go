@@ -2,12 +2,14 @@ package main
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"crypto/tls"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"time"
 
@@ -42,6 +44,7 @@ type front struct {
 	latency     time.Duration
 	muted       chan struct{} // closed when the front may speak again; nil when it speaks
 	skew        time.Duration
+	compress    bool
 	pageSize    int
 	pages       map[string]page
 	tokens      int
@@ -99,11 +102,28 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if misbehave(w, kind) {
 		return
 	}
-	status, reply := f.answer(call, r)
+	status, answer := f.answer(call, r)
 	f.mu.Lock()
-	f.sent += int64(len(reply.body))
+	f.sent += int64(len(answer.body))
 	f.mu.Unlock()
-	deliver(w, kind, status, reply)
+	deliver(w, kind, status, f.packed(r, answer))
+}
+
+// packed compresses an answer as a vCenter does, when that lever is set and the client takes it.
+func (f *front) packed(r *http.Request, plain reply) reply {
+	f.mu.Lock()
+	wanted := f.compress
+	f.mu.Unlock()
+	if !wanted || !strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+		return plain
+	}
+	var body bytes.Buffer
+	writer := gzip.NewWriter(&body)
+	_, _ = writer.Write(plain.body)
+	_ = writer.Close()
+	header := plain.header.Clone()
+	header.Set("Content-Encoding", "gzip")
+	return reply{header, body.Bytes()}
 }
 
 // begin counts a call, waits for the latency, and says what the call is to do wrong.

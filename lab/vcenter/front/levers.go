@@ -91,12 +91,14 @@ func (f *front) setManner(o order) error {
 		f.latency = seconds(o.Seconds)
 	case "skew":
 		f.skew = seconds(o.Seconds)
+	case "compress":
+		f.compress = o.On
 	case "pages":
 		f.pageSize = o.Count
 	case "forget":
 		f.calls, f.sent = map[string]int{}, 0
 	case "mend":
-		f.faults, f.latency, f.skew, f.pageSize = map[string]*fault{}, 0, 0, 0
+		f.faults, f.latency, f.skew, f.pageSize, f.compress = map[string]*fault{}, 0, 0, 0, false
 		f.hidden = map[string][]string{}
 	default:
 		return fmt.Errorf("unknown manner %q", o.Kind)

@@ -168,7 +168,9 @@ def test_a_session_that_will_not_stay_is_given_up(lab: Lab) -> None:
 
 @pytest.mark.parametrize("kind", ["lost", "refuse", "truncate"])
 @pytest.mark.parametrize("method", ["RetrieveServiceContent", "CreateContainerView", "RetrievePropertiesEx"])
-def test_a_read_is_asked_again_after_the_link_broke(lab: Lab, kind: str, method: str) -> None:
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_read_is_asked_again_after_the_link_broke(lab: Lab, kind: str, method: str, packed: bool) -> None:  # noqa: FBT001 - a lever
+    lab.server.compress(packed)
     lab.server.fault(method, kind)
     assert len(lab.names()) == 5
     assert lab.server.sessions() == 0
@@ -230,6 +232,12 @@ def test_a_burnt_page_token(lab: Lab, kind: str) -> None:
     else:
         with pytest.raises(VCenterFault):
             lab.names()
+
+
+def test_compressed_answers(lab: Lab) -> None:
+    lab.server.compress()
+    lab.server.pages(2)
+    assert lab.names() == {"web", "db", "mail", "file", "print"}
 
 
 # --------------------------------------------------------------------- time
