@@ -196,14 +196,16 @@ class Bench:
         for folder in (self.tmp, self.home, self.owner):
             folder.mkdir()
             folder.chmod(0o777)
+        self._restic = Restic(self.root / "restic", self.owner)
+        self._borg = Borg(self.root / "borg", self.owner)
 
     @property
     def restic(self) -> Restic:
-        return Restic(self.root / "restic", self.owner)
+        return self._restic
 
     @property
     def borg(self) -> Borg:
-        return Borg(self.root / "borg", self.owner)
+        return self._borg
 
     @property
     def source(self) -> Path:
@@ -211,6 +213,16 @@ class Bench:
 
     def shell(self) -> LocalShell:
         return LocalShell(home=self.home, environment={"TMPDIR": str(self.tmp), **self.environment})
+
+    def request(
+        self,
+        backup: ResticBackup | BorgBackup | DumpBackup,
+        *,
+        deep: bool = False,
+        now: datetime = NOW,
+        history: Sequence[PastCheck] = (),
+    ) -> BackupRequest:
+        return BackupRequest("commune", "srv", backup, now, ZONE, tuple(history), WallClock(), deep)
 
     def check(
         self,
@@ -225,8 +237,7 @@ class Bench:
         """Check, and hold it to its promise: no byte changed, nothing left behind (`still`: nobody else writes)."""
         place = Path(backup.path).parent if isinstance(backup, DumpBackup) else Path(backup.repository)
         before = tree_of(place)
-        request = BackupRequest("commune", "srv", backup, now, ZONE, tuple(history), WallClock(), deep)
-        check = check_backup(self.shell(), Vault(password), request)
+        check = check_backup(self.shell(), Vault(password), self.request(backup, deep=deep, now=now, history=history))
         assert not still or tree_of(place) == before, "the check changed what it checked"
         assert list(self.tmp.iterdir()) == [], "the check left something behind"
         assert list(self.home.iterdir()) == [], "the check left something in our home"
