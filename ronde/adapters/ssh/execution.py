@@ -121,8 +121,9 @@ class Execution:
                     self._bell.await_ring(self._pause(watch))
                 self._check(channel, watch)
         except (CommandTimeout, Fenced, Cancelled):
-            with suppress(*FOREIGN):
-                self._link.terminate(channel)
+            if self._link.wire.writable():
+                with suppress(*FOREIGN):
+                    self._link.terminate(channel)
             raise
         channel.close()
 
@@ -152,6 +153,9 @@ class Execution:
             sent = channel.send(bytes(self._unsent[:_WRITE]))
         except TimeoutError:
             return False  # the command does not read at present
+        except OSError:
+            self._unsent = None  # it ended a moment ago, without reading to the end
+            return True
         self._unsent = self._unsent[sent:]
         return sent > 0
 
@@ -163,6 +167,8 @@ class Execution:
         """
         if channel.refused:
             raise ProtocolFault(f"{self._where}: the host refuses to run commands.")
+        if not channel.eof_received and not channel.closed_by_peer:
+            raise self._link.loss()  # even with a status: some of the output may be missing
         if _has_exited(channel):
             self.status = channel.exit_status
             return True

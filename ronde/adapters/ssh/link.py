@@ -26,8 +26,9 @@ from ronde.adapters.ssh.watch import Watch
 from ronde.adapters.ssh.wire import Wire
 from ronde.model.hostkeys import HostKey
 
-# What paramiko would log here reaches people as an error of ours, which names the host and says what to do.
-logging.getLogger("paramiko").setLevel(logging.CRITICAL)
+# What paramiko would log, tracebacks and all, reaches people as an error of ours that names the host and what to do.
+_MUTED = "ronde.ssh.paramiko"
+logging.getLogger(_MUTED).setLevel(logging.CRITICAL + 1)
 
 _WINDOW = 2 * 1024 * 1024  # bytes the other side may be ahead of us, for each command; OpenSSH's own size
 _PACKET = 32 * 1024
@@ -114,6 +115,7 @@ class Link(paramiko.Transport):
 
     def __init__(self, wire: Wire, limits: SshLimits) -> None:
         super().__init__(wire, packetizer_class=_Packets)  # type: ignore[arg-type]  # socket-like is enough, it says
+        self.set_log_channel(_MUTED)
         self.wire = wire
         self.offered: tuple[str, ...] = ()
         self.banner_timeout = self.handshake_timeout = limits.banner
@@ -210,6 +212,8 @@ class Link(paramiko.Transport):
             self._channels.put(number, channel)
             self.channel_events[number] = opened
             self.channels_seen[number] = True
+        if not self.is_active():
+            raise self.loss()
         self._send_user_message(_opening(kind, number, details))
         watch.await_event(opened)
         if self._channels.get(number) is None or not self.is_active():

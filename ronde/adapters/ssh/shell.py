@@ -1,8 +1,9 @@
 """The port's shell over SSH: one connection for all commands of a job."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from ronde.adapters.ssh.connector import Connection, Connector
 from ronde.adapters.ssh.errors import FOREIGN, Stage, translate
@@ -18,20 +19,25 @@ from ronde.ports import Clock, Secrets, Shell, Signal
 
 
 class SshShell:
-    """A shell on a host, over a connection that is open. A command that fails to answer ends the connection."""
+    """A shell on a host, over a connection that is open. A command that fails to answer ends the connection.
 
-    def __init__(self, hop: Hop, link: Link, connection: Connection, clock: Clock) -> None:
+    `opened` is the instant of opening by the shared clock. Later instants are measured from it: the clock may be a
+    question to a database, and an answer that a command gave must not be lost because that cannot be asked.
+    """
+
+    def __init__(self, hop: Hop, link: Link, connection: Connection, opened: datetime) -> None:
         self._hop = hop
         self._link = link
         self._connection = connection
-        self._clock = clock
+        self._opened = opened
+        self._ticks = time.monotonic()
         self._closed = False
 
     def run(self, command: Command) -> Answer:
         self._connection.signal.check()
         if self._closed:
             raise ConnectionLost(f"{self._hop.where}: the connection is closed.")
-        started = self._clock.now()
+        started = self._now()
         connection = self._connection
         execution = Execution(self._link, command, connection.limits, connection.signal, self._hop.where)
         try:
@@ -49,7 +55,7 @@ class SshShell:
             bytes(execution.out.kept),
             bytes(execution.err.kept),
             started,
-            self._clock.now(),
+            self._now(),
             truncated=execution.truncated,
         )
 
@@ -57,12 +63,15 @@ class SshShell:
         self._closed = True
         self._connection.close()
 
+    def _now(self) -> datetime:
+        return self._opened + timedelta(seconds=time.monotonic() - self._ticks)
+
     def _attach(self, error: RondeError, execution: Execution, started: datetime) -> RondeError:
         """The error with what was asked and what had come back until then."""
         error.exchange = Exchange(
             execution.command.display,
             started,
-            self._clock.now(),
+            self._now(),
             output=bytes(execution.out.kept),
             errors=bytes(execution.err.kept),
             truncated=execution.truncated,
@@ -90,6 +99,6 @@ class SshShells:
         connection = Connection(self.limits, signal)
         try:
             link = self.connector.connect(hops, connection)
-            yield SshShell(hops[-1], link, connection, self._clock)
+            yield SshShell(hops[-1], link, connection, self._clock.now())
         finally:
             connection.close()

@@ -18,7 +18,7 @@ from ronde.adapters.ssh.watch import Watch
 
 TICK = 1.0  # seconds after which a quiet `recv` returns, so that paramiko can look at its keepalive
 _READ = 65536
-_DEAD_AFTER_MS = 30_000  # unacknowledged for so long, TCP itself gives the connection up (tcp(7), TCP_USER_TIMEOUT)
+_STUCK = 30.0  # seconds in which the other side takes not one byte: it is gone, or as good as gone
 
 
 class Wire(Protocol):
@@ -91,8 +91,9 @@ class TcpWire:
                 self._await_room()
 
     def _await_room(self) -> None:
+        ends = time.monotonic() + _STUCK
         while not self._writable.poll(self.watch.pause() * 1000):
-            if self._closed or self.watch.over():
+            if self._closed or self.watch.over() or time.monotonic() >= ends:
                 raise TimeoutError(errno.ETIMEDOUT, "the other side takes no more data")
 
     def settimeout(self, seconds: float | None) -> None:
@@ -139,11 +140,12 @@ class TunnelWire:
 
     def send(self, data: bytes) -> int:
         self._under.watch = self.watch
+        ends = time.monotonic() + _STUCK
         while True:
             try:
                 return self._channel.send(data)
             except TimeoutError:
-                if self._closed or self.watch.over():
+                if self._closed or self.watch.over() or time.monotonic() >= ends:
                     raise
 
     def settimeout(self, seconds: float | None) -> None:
@@ -186,7 +188,7 @@ def _connected(sock: socket.socket, place: object, watch: Watch) -> socket.socke
         sock.setblocking(False)  # noqa: FBT003 - the socket module's own signature
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else a command's end waits for a delayed ACK
         if hasattr(socket, "TCP_USER_TIMEOUT"):
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _DEAD_AFTER_MS)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(_STUCK * 1000))  # tcp(7)
         problem = sock.connect_ex(place)  # type: ignore[arg-type]  # getaddrinfo's own answer, whatever the family
         if problem == errno.EINPROGRESS:
             problem = _outcome(sock, watch)

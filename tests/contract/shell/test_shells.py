@@ -136,6 +136,11 @@ def test_a_command_may_ignore_its_input(real_shell: Shell) -> None:
     assert (answer.exit_status, answer.text) == (0, "heard nothing\n")
 
 
+def test_a_command_may_end_while_it_is_being_fed(real_shell: Shell) -> None:
+    brief = Command(("true",), stdin=b"x" * 300_000)
+    assert [real_shell.run(brief).exit_status for _ in range(40)] == [0] * 40
+
+
 def test_input_and_output_larger_than_any_buffer_do_not_wait_for_each_other(real_shell: Shell) -> None:
     echoed = sh("tee /dev/stderr", stdin=b"0123456789" * 800_000, cap=20_000_000)
     answer = real_shell.run(echoed)

@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,13 @@ from ronde.adapters.ssh import SshLimits, SshShells
 from tests.doubles.shell import WallClock
 from tests.doubles.ssh_hosts import Grounds, PathSecrets
 
-HASTY = SshLimits(connect=2, banner=1, login=3, channel=3, queue=5, keepalive=0.5, silence=2, close=2, linger=1)
+PATIENT = SshLimits(connect=20, banner=30, login=30, channel=30, queue=60, keepalive=15, silence=60, close=3, linger=1)
+"""Long enough for a busy machine; a test of a limit shortens that one."""
+
+
+def shells_with(**limits: float) -> SshShells:
+    """Shells with some limits of their own."""
+    return SshShells(PathSecrets(), WallClock(), replace(PATIENT, **limits))  # type: ignore[arg-type]  # handshakes is an int
 
 
 @pytest.fixture
@@ -27,4 +34,4 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Grounds]:
 
 @pytest.fixture
 def shells() -> SshShells:
-    return SshShells(PathSecrets(), WallClock(), HASTY)
+    return shells_with()

@@ -17,9 +17,11 @@ from lab.sockets import free_port
 from ronde.adapters.ssh import SshShells
 from ronde.model.command import Command
 from ronde.model.errors import Cancelled, CommandTimeout, ConnectionLost, ProtocolFault, RemoteError, Unreachable
-from tests.doubles.shell import NeverStop, WallClock
-from tests.doubles.ssh_hosts import Grounds, PathSecrets, Proxy, mute_server
-from tests.integration.ssh.conftest import HASTY
+from tests.doubles.shell import NeverStop
+from tests.doubles.ssh_hosts import Grounds, Proxy, mute_server
+from tests.integration.ssh.conftest import shells_with
+
+pytestmark = pytest.mark.serial  # the limits are measured in seconds
 
 LONG = Command(("sh", "-c", "echo begun; sleep 30; echo ended"), timeout=25)
 
@@ -61,14 +63,29 @@ def test_a_closed_port_is_unreachable_at_once(shared: Grounds, shells: SshShells
     assert time.monotonic() - begun < 1
 
 
+def test_failures_are_told_by_errors_not_by_tracebacks_in_logs(
+    shared: Grounds, shells: SshShells, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = shared.servers["srv"]
+    caplog.set_level("DEBUG")
+    with Proxy(server.address, server.port) as proxy:
+        shared.hosts["cut"] = shared.entry(server, port=proxy.port)
+        with shells.open(shared.client(), "cut", NeverStop()) as shell:
+            proxy.cut()
+            with pytest.raises(ConnectionLost):
+                shell.run(LONG)
+    assert not caplog.records
+
+
 def test_an_unknown_name_is_unreachable(shared: Grounds, shells: SshShells) -> None:
     shared.hosts["nameless"] = shared.entry(shared.servers["srv"], address="no-such-host.invalid")
     with pytest.raises(Unreachable, match="name is not known"):
         shells.open(shared.client(), "nameless", NeverStop()).__enter__()
 
 
-def test_a_host_that_does_not_take_connections_is_given_up(shared: Grounds, shells: SshShells) -> None:
+def test_a_host_that_does_not_take_connections_is_given_up(shared: Grounds) -> None:
     """A listener with a full queue lets further connections hang in their very first packet."""
+    shells = shells_with(connect=2)
     with socket.socket() as full, nothing_left_behind():
         full.bind(("127.0.0.1", 0))
         full.listen(0)
@@ -86,7 +103,8 @@ def test_a_host_that_does_not_take_connections_is_given_up(shared: Grounds, shel
             filler.close()
 
 
-def test_a_host_that_accepts_and_says_nothing_is_unreachable(shared: Grounds, shells: SshShells) -> None:
+def test_a_host_that_accepts_and_says_nothing_is_unreachable(shared: Grounds) -> None:
+    shells = shells_with(banner=1)
     with nothing_left_behind(), mute_server() as (address, port):
         shared.hosts["mute"] = shared.entry(shared.servers["srv"], address=address, port=port)
         begun = time.monotonic()
@@ -129,7 +147,7 @@ def test_a_stranger_on_the_port_is_told_apart(
 
 
 def test_a_stop_ends_the_wait_for_a_mute_host(shared: Grounds) -> None:
-    patient = SshShells(PathSecrets(), WallClock(), replace(HASTY, banner=30))
+    patient = shells_with()
     with nothing_left_behind(), mute_server() as (address, port):
         shared.hosts["mute"] = shared.entry(shared.servers["srv"], address=address, port=port)
         begun = time.monotonic()
@@ -166,7 +184,7 @@ def test_a_server_that_dies_in_mid_command_is_a_lost_connection(grounds: Grounds
 
 def test_a_host_that_vanishes_ends_at_the_deadline(shared: Grounds) -> None:
     """Packets vanish without a reset: the commonest way for a host to go."""
-    shells = SshShells(PathSecrets(), WallClock(), replace(HASTY, keepalive=15, silence=60))
+    shells = shells_with()
     server = shared.servers["srv"]
     with nothing_left_behind(), Proxy(server.address, server.port) as proxy:
         shared.hosts["vanished"] = shared.entry(server, port=proxy.port)
@@ -181,7 +199,8 @@ def test_a_host_that_vanishes_ends_at_the_deadline(shared: Grounds) -> None:
     assert caught.value.exchange.output == b"begun\n"
 
 
-def test_a_host_that_vanishes_is_noticed_long_before_a_long_deadline(shared: Grounds, shells: SshShells) -> None:
+def test_a_host_that_vanishes_is_noticed_long_before_a_long_deadline(shared: Grounds) -> None:
+    shells = shells_with(keepalive=0.5, silence=2)
     server = shared.servers["srv"]
     with nothing_left_behind(), Proxy(server.address, server.port) as proxy:
         shared.hosts["vanished"] = shared.entry(server, port=proxy.port)
@@ -194,14 +213,15 @@ def test_a_host_that_vanishes_is_noticed_long_before_a_long_deadline(shared: Gro
         assert time.monotonic() - begun < 8
 
 
-def test_a_quiet_command_on_a_living_host_is_left_alone(shared: Grounds, shells: SshShells) -> None:
+def test_a_quiet_command_on_a_living_host_is_left_alone(shared: Grounds) -> None:
+    shells = shells_with(keepalive=0.5, silence=2)
     with shells.open(shared.client(), "srv", NeverStop()) as shell:
         quiet = shell.run(Command(("sleep", "4"), timeout=20))
     assert quiet.exit_status == 0, "twice the limit of silence, bridged by signs of life"
 
 
 def test_a_host_that_vanishes_while_we_send_ends_at_the_deadline(shared: Grounds) -> None:
-    shells = SshShells(PathSecrets(), WallClock(), replace(HASTY, keepalive=15, silence=60))
+    shells = shells_with()
     server = shared.servers["srv"]
     with nothing_left_behind(), Proxy(server.address, server.port) as proxy:
         shared.hosts["vanished"] = shared.entry(server, port=proxy.port)
@@ -214,7 +234,7 @@ def test_a_host_that_vanishes_while_we_send_ends_at_the_deadline(shared: Grounds
 
 
 def test_a_stop_while_a_blocked_link_takes_no_data(shared: Grounds) -> None:
-    shells = SshShells(PathSecrets(), WallClock(), replace(HASTY, keepalive=15, silence=60))
+    shells = shells_with()
     server = shared.servers["srv"]
     with nothing_left_behind(), Proxy(server.address, server.port) as proxy:
         shared.hosts["blocked"] = shared.entry(server, port=proxy.port)
@@ -262,7 +282,7 @@ def test_what_has_timed_out_is_asked_to_end_on_the_host(shared: Grounds, shells:
 
 
 def test_fifty_hung_hosts_give_all_their_threads_and_files_back(shared: Grounds, shells: SshShells) -> None:
-    server = shared.servers["srv"]
+    server, hasty = shared.servers["srv"], shells_with(banner=1)
     with nothing_left_behind(), mute_server() as (address, port), Proxy(server.address, server.port) as proxy:
         shared.hosts["mute"] = shared.entry(server, address=address, port=port)
         shared.hosts["hung"] = shared.entry(server, port=proxy.port)
@@ -270,7 +290,7 @@ def test_fifty_hung_hosts_give_all_their_threads_and_files_back(shared: Grounds,
         ready = threading.Barrier(26, timeout=30)
 
         def mute(_: int) -> str:
-            with suppress(Unreachable), shells.open(client, "mute", NeverStop()):
+            with suppress(Unreachable), hasty.open(client, "mute", NeverStop()):
                 return "reached"
             return "unreachable"
 
@@ -291,7 +311,6 @@ def test_fifty_hung_hosts_give_all_their_threads_and_files_back(shared: Grounds,
         assert time.monotonic() - begun < 15
 
 
-@pytest.mark.serial
 def test_waiting_costs_next_to_nothing(shared: Grounds, shells: SshShells) -> None:
     """Sixty-four waiting commands, five seconds: less than a twentieth of one processor for all of them."""
     client = shared.client()

@@ -1,6 +1,5 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 import pytest
 
@@ -8,9 +7,9 @@ from lab.sockets import free_port
 from ronde.adapters.ssh import SshShells
 from ronde.model.command import Command
 from ronde.model.errors import AuthRefused, ConnectionLost, InputError, RemoteError, Unreachable
-from tests.doubles.shell import NeverStop, WallClock
-from tests.doubles.ssh_hosts import Grounds, PathSecrets, Proxy, mute_server
-from tests.integration.ssh.conftest import HASTY
+from tests.doubles.shell import NeverStop
+from tests.doubles.ssh_hosts import Grounds, Proxy, mute_server
+from tests.integration.ssh.conftest import shells_with
 
 COPY = Command(("cat",), stdin=b"0123456789abcdef" * 200_000)
 
@@ -60,7 +59,8 @@ def test_a_dead_target_is_named_behind_its_jump_host(shared: Grounds, shells: Ss
         pytest.fail("reached a dead host")
 
 
-def test_a_mute_target_behind_a_jump_host_ends_in_time(shared: Grounds, shells: SshShells) -> None:
+def test_a_mute_target_behind_a_jump_host_ends_in_time(shared: Grounds) -> None:
+    shells = shells_with(banner=1)
     with mute_server() as (address, port):
         shared.hosts["mute"] = shared.entry(shared.servers["srv"], address=address, port=port, via="srv")
         with pytest.raises(Unreachable, match=r"^mute .*within 1 s"), shells.open(shared.client(), "mute", NeverStop()):
@@ -102,7 +102,7 @@ def test_a_jump_host_lost_in_mid_command_is_a_lost_connection(grounds: Grounds, 
 
 def test_handshakes_at_a_jump_host_are_taken_in_turns(grounds: Grounds) -> None:
     """Beyond four handshakes this sshd drops connections; two at a time leave it room to notice the end of one."""
-    shells = SshShells(PathSecrets(), WallClock(), replace(HASTY, handshakes=2, queue=30, banner=10, login=10))
+    shells = shells_with(handshakes=2)
     with grounds.server("bastion", extra_config=("MaxStartups 4:100:4",)) as bastion, grounds.server("srv") as server:
         grounds.hosts["bastion"] = grounds.entry(bastion)
         grounds.hosts["srv"] = grounds.entry(server, via="bastion")
@@ -117,7 +117,7 @@ def test_handshakes_at_a_jump_host_are_taken_in_turns(grounds: Grounds) -> None:
 
 
 def test_waiting_for_a_turn_has_an_end(grounds: Grounds) -> None:
-    shells = SshShells(PathSecrets(), WallClock(), replace(HASTY, handshakes=1, queue=0.5, banner=3))
+    shells = shells_with(handshakes=1, queue=0.5, banner=3)
     with mute_server() as (address, port), grounds.server("srv") as server:
         grounds.hosts["bastion"] = grounds.entry(server, address=address, port=port)
         grounds.hosts["srv"] = grounds.entry(server, via="bastion")
