@@ -202,13 +202,20 @@ def _machine_rows(view: NightView, voice: Voice) -> tuple[Row, ...]:
 def _group_row(group: MachineGroup, voice: Voice) -> Row:
     details = []
     if group.total:
-        total = counted("{n} virtual machine", "{n} virtual machines", group.total)
-        good = counted("{n} in order", "{n} in order", group.in_order)
-        told = phrase("{total}.", total=total) if group.gaps else phrase("{total}, {good}.", total=total, good=good)
-        details.append(voice.say(told))
+        details.append(voice.say(_machine_count(group)))
     details += [voice.say(sentence) for sentence in group.problems]
     details += _reasons(group.verdict, group.gaps, voice)
     return _row(group.verdict, group.vcenter, "", details, voice)
+
+
+def _machine_count(group: MachineGroup) -> Phrase:
+    """How many machines were looked at, and how many are in order unless the look was incomplete."""
+    total = counted("{n} virtual machine", "{n} virtual machines", group.total)
+    if group.gaps:
+        return phrase("{total}.", total=total)
+    if group.in_order == group.total:
+        return counted("{n} virtual machine, in order.", "{n} virtual machines, all in order.", group.total)
+    return phrase("{total}, {good}.", total=total, good=counted("{n} in order", "{n} in order", group.in_order))
 
 
 def _exception_row(line: MachineLine | OtherLine, voice: Voice) -> Row:

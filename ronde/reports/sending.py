@@ -25,7 +25,7 @@ from ronde.reports.voice import Language
 BACKUP_KINDS = ("restic", "borg", "dump")
 ONE_NIGHT = timedelta(hours=24)
 LOOK_BACK = timedelta(days=32)  # the report before this one is looked for as far back as a monthly schedule needs
-CURRENT = timedelta(hours=12)  # a report made within half a day of its due instant is that instant's report
+CURRENT = timedelta(hours=18)  # asked for until after midnight, it is still the morning's report and its night
 BEFORE = timedelta(days=2)  # jobs that began before the period may have ended inside it
 _EXAMINING = ("backup/", "vsphere/", "round/")
 
@@ -111,12 +111,13 @@ def night_period(client: Client, now: datetime, schedule: str | None = None) -> 
     """The span a report made at `now` speaks of: from the morning report before it until now.
 
     After a weekend without reports that is the whole weekend. Without a report schedule, or before its first report,
-    it is the last 24 hours. The key is the due instant's local time, so that a second attempt at the same report, a
-    minute or hours later, queues nothing twice.
+    it is the last 24 hours. With the `schedule` that wants it, it is that schedule's newest report, however late. The
+    key is the due instant's local time, so that a second attempt at the same report, a minute or hours later, queues
+    nothing twice.
     """
     zone = ZoneInfo(client.timezone)
     dues = _report_dues(client, now, schedule)
-    current = bool(dues) and now - dues[-1] <= CURRENT
+    current = bool(dues) and (schedule is not None or now - dues[-1] <= CURRENT)
     before = dues[:-1] if current else dues
     since = before[-1] if before else now - ONE_NIGHT
     named = dues[-1] if current else now

@@ -162,7 +162,7 @@ def test_the_next_night_is_the_next_examining_schedule_in_local_time() -> None:
 
 def paris(day: int, hour: int, minute: int = 0) -> datetime:
     """A winter instant, Paris time (UTC+1)."""
-    return datetime(2027, 1, day, hour - 1, minute, tzinfo=UTC)
+    return datetime(2027, 1, day, hour, minute, tzinfo=UTC) - timedelta(hours=1)
 
 
 @pytest.mark.parametrize(
@@ -172,13 +172,19 @@ def paris(day: int, hour: int, minute: int = 0) -> datetime:
         (paris(13, 7, 2), paris(12, 7), "2027-01-13T0700"),
         (paris(13, 15), paris(12, 7), "2027-01-13T0700"),
         (paris(18, 7), paris(15, 7), "2027-01-18T0700"),  # Monday: the whole weekend since Friday
+        (paris(14, 0, 50), paris(12, 7), "2027-01-13T0700"),
         (paris(14, 6, 50), paris(13, 7), "2027-01-14T0650"),  # on demand, before the day's own report
         (paris(17, 12), paris(15, 7), "2027-01-17T1200"),  # on a Sunday
     ],
 )
 def test_the_period_runs_from_the_report_before(now: datetime, since: datetime, key: str) -> None:
-    period = night_period(client(), now, "morning-report")
+    period = night_period(client(), now)
     assert (period.since, period.until, period.key) == (since, now, key)
+
+
+def test_a_scheduled_report_that_is_late_is_still_that_mornings_report() -> None:
+    period = night_period(client(), paris(14, 6), "morning-report")
+    assert (period.since, period.key) == (paris(12, 7), "2027-01-13T0700")
 
 
 def test_two_reports_a_day_have_each_their_own_period_and_key() -> None:
