@@ -5,7 +5,9 @@ Here the tree is built by the parser in C, and pyVmomi's metadata say only what 
 not exactly the expected document is an error, never an empty result.
 """
 
-from collections.abc import Callable
+import contextlib
+import gc
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -43,6 +45,27 @@ def read_page(body: bytes, method: str) -> Page:
     Raises:
         NotAnAnswer: it is something else; ET.ParseError: it is no complete XML document.
     """
+    with _uncollected():
+        return _page(body, method)
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without the garbage collector, which would walk the growing answer over and over; nothing here makes cycles.
+
+    It is switched for the whole process, for tens of milliseconds. Two threads at once do no harm: the first that found
+    it on switches it on again.
+    """
+    on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if on:
+            gc.enable()
+
+
+def _page(body: bytes, method: str) -> Page:
     root = ET.fromstring(body)  # noqa: S314 - from the pinned server; expat itself limits what entities may grow to
     response = root.find(f"{{{_SOAP}}}Body/{{{_VIM}}}{method}Response")
     if response is None:
