@@ -42,7 +42,7 @@ class Night:
 
     @classmethod
     def of(cls, client: Client, material: NightMaterial, now: datetime) -> "Night":
-        own = [check for check in material.checks if check.client == client.client]
+        own = [check for check in material.checks if check.client == client.client and check.kind != "report"]
         newest = sorted(own, key=lambda check: check.recorded_at)
         checks = {(check.host, check.kind, check.subject): check for check in newest}
         return cls(client, material, Standing.of(material, now), checks)
@@ -59,7 +59,7 @@ class Night:
     def others(self) -> list[OtherLine]:
         """Checks of other things on known hosts (a clock), as far as they are not in order."""
         lines = []
-        known = {"restic", "borg", "dump", "vcenter", "report", *MACHINE_KINDS}
+        known = {"restic", "borg", "dump", "vcenter", *MACHINE_KINDS}
         for (host, kind, _), check in self.checks.items():
             if kind in known or host not in self.client.hosts:
                 continue

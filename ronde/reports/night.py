@@ -54,7 +54,7 @@ def night_view(client: Client, provider: Provider, material: NightMaterial, now:
         others=tuple(others),
         gaps=_gaps(lines),
         exclusions=_exclusions(client, now),
-        bare_hosts=tuple(name for name, host in client.hosts.items() if not host.backups),
+        bare_hosts=_bare_hosts(client),
         restore=last_restore([*own, *material.earlier], now),
         runs=tuple(dict.fromkeys(check.run for check in sorted(own, key=lambda check: check.recorded_at))),
         digest=records_digest(own),
@@ -130,6 +130,16 @@ def _gaps(lines: Lines) -> tuple[Gap, ...]:
 
 def _together(known: Gap, gap: Gap) -> bool:
     return bool(known.subjects and gap.subjects) and (known.where, known.reasons) == (gap.where, gap.reasons)
+
+
+def _bare_hosts(client: Client) -> tuple[str, ...]:
+    """The hosts without a declared backup that no exemption speaks of either."""
+    exempt = {one.vm.casefold() for one in client.exempt}
+    return tuple(
+        name
+        for name, host in client.hosts.items()
+        if not host.backups and not exempt & {name.casefold(), (host.vm or name).casefold()}
+    )
 
 
 def _exclusions(client: Client, now: datetime) -> tuple[Exclusion, ...]:

@@ -285,11 +285,14 @@ def test_an_exemption_that_ends_is_the_clients_decision(until: date, words: str,
 
 def test_what_is_left_out_on_purpose_is_named() -> None:
     one = client(
-        hosts={"srv": host(restic("documents")), "bastion": host()},
-        exempt=[{"vm": "modele", "reason": "template", "until": date(2027, 6, 30)}],
+        hosts={"srv": host(restic("documents")), "bastion": host(), "kiosk": host()},
+        exempt=[
+            {"vm": "modele", "reason": "template", "until": date(2027, 6, 30)},
+            {"vm": "Kiosk", "reason": "holds no data", "until": date(2027, 6, 30)},
+        ],
     )
     view = night_view(one, PROVIDER, material([check("srv", "documents")], [job("srv")]), NOW)
-    assert "Without a backup, as agreed: “modele” (template, until 30 June)." in text(view)
+    assert "Without a backup, as agreed: “modele” (template, until 30 June), “Kiosk” (holds" in text(view)
     assert "Servers without a declared backup: bastion." in text(view)
 
 
@@ -302,7 +305,10 @@ def test_a_wrong_clock_is_told_under_its_server() -> None:
 
 def test_the_reports_own_check_is_no_part_of_the_night() -> None:
     own = check("commune-exemple", "night", "report", problem("report-no-reader", Severity.WARNING))
-    assert good([*GOOD_CHECKS, own]).verdict is Verdict.OK
+    view = good([*GOOD_CHECKS, replace(own, run="the-reports-own-run")])
+    assert view.verdict is Verdict.OK
+    assert view.runs == ("8f2c1a7be0d24c55",)
+    assert view.digest == good().digest
 
 
 def test_a_client_of_whom_nothing_is_expected_is_not_in_order() -> None:
