@@ -340,7 +340,7 @@ def parse_locks(answer: Answer) -> list[HeldLock] | Finding:
         return unknown("backup-not-readable", "The locks of the repository could not be listed.")
     try:
         return [lock for line in answer.text.splitlines() for lock in _locks_in(line)]
-    except (Unreadable, ValueError) as error:
+    except (ValueError, OverflowError, OSError) as error:  # a time stamp beyond all years is one of the latter two
         return not_understood("the lock listing", answer, str(error))
 
 
@@ -353,8 +353,11 @@ def _locks_in(line: str) -> Iterator[HeldLock]:
         yield HeldLock(since, "", host, pid, exclusive=True, refreshed=False)
         return
     for holder in items(mapping(loads(rest or "{}")).get("shared")):
-        host, pid = str(holder[0]).split("@")[0], int(holder[1])
-        yield HeldLock(since, "", host, pid, exclusive=False, refreshed=False)
+        match holder:
+            case [str(name), int(pid), _]:
+                yield HeldLock(since, "", name.split("@")[0], pid, exclusive=False, refreshed=False)
+            case _:
+                raise Unreadable(f"not a lock: {holder!r}")
 
 
 Files: TypeAlias = tuple[frozenset[int], bool]

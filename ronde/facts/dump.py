@@ -19,7 +19,7 @@ from ronde.model.check import Finding
 from ronde.model.command import Answer, Command
 
 HEAD_BYTES = 512  # a tar header block, and more than any opening mark needs
-TAIL_BYTES = 4096
+TAIL_BYTES = 16384  # beyond a few blocks of zeros that a crashed file system leaves
 _LIST_LIMIT = 120
 _KILL_GRACE = 30
 _OUR_GRACE = 60.0
@@ -128,7 +128,7 @@ def parse_listing(answer: Answer) -> Listing | Finding:
         return not_understood("find", answer, "the second look is missing")
     try:
         return Listing(_files(first), _files(second))
-    except ValueError as error:
+    except (ValueError, OverflowError, OSError) as error:  # a time stamp beyond all years is one of the latter two
         return not_understood("find", answer, str(error))
 
 

@@ -35,7 +35,7 @@ def loads(text: str) -> Any:
     """JSON; Unreadable instead of the decoder's own error."""
     try:
         return json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Unreadable(f"not JSON: {error}") from error
 
 
