@@ -26,6 +26,7 @@ from rich.table import Table
 from lab.demo_verdict import Found, Judgement, judge
 from lab.errors import LabError
 from lab.faults import DEMO_FAULTS
+from lab.inventory import Writer
 from lab.process import wait_until
 from lab.world import Lab
 from ronde.adapters.ledger import SqlLedger
@@ -38,7 +39,8 @@ CLIENTS = ("commune-exemple", "ecole-modele")
 SCOPE = Scope(frozenset(CLIENTS))
 NETWORK = "127.77.9"
 UP_SECONDS = 20  # what broker, workers and beat may take before the first schedule is due
-NIGHT_SECONDS = 240
+SPARE = timedelta(seconds=3)  # between the plan and the first due instant, at the least
+NIGHT_SECONDS = 180
 PLAYBOOKS = {"backup/check": 2, "vsphere/snapshots": 1, "report/night": 2}  # runs of the night, by playbook
 
 
@@ -50,9 +52,9 @@ class Night:
     report_at: datetime
 
     @classmethod
-    def soon(cls, now: datetime) -> "Night":
-        """The first whole minute that leaves time to start everything, and a report two minutes later."""
-        start = now + timedelta(seconds=UP_SECONDS + 60)
+    def soon(cls, now: datetime, margin: float) -> "Night":
+        """The first whole minute at least `margin` seconds away, and a report two minutes later."""
+        start = now + timedelta(seconds=margin + 60)
         round_at = start.replace(second=0, microsecond=0)
         return cls(round_at, round_at + timedelta(minutes=2))
 
@@ -96,20 +98,36 @@ class Demo:
         self.console = Console(highlight=False)
         self.lab = Lab(directory / "lab", NETWORK)
         self.environment: dict[str, str] = {}
+        self.behaved = False
 
     def run(self) -> int:
         """The whole demo, from an empty folder to a judgement."""
         self._clean()
-        night = Night.soon(datetime.now(UTC))
-        with self._lab(night), self._installation() as installation:
-            runs = self._watch(night)
-            self._print_morning()
-            judgement = self._judge(runs)
-            self._keep_results(night, runs, judgement)
-            self._print_judgement(judgement)
-            if self.keep:
-                self._look_around(installation)
-        return 0 if judgement.behaved else 1
+        with self._lab():
+            night = self._plan(UP_SECONDS)
+            with self._installation() as installation:
+                if night.round_at - datetime.now(UTC) < SPARE:
+                    night = self._plan(
+                        SPARE.total_seconds()
+                    )  # a slow machine: beat has missed it, the roll call will not
+                runs = self._watch(night)
+                self._finish(night, runs, installation)
+        return 0 if self.behaved else 1
+
+    def _finish(self, night: Night, runs: Sequence[RunRecord], installation: subprocess.Popen[bytes]) -> None:
+        self._print_morning()
+        judgement = self._judge(runs)
+        self._keep_results(night, runs, judgement)
+        self._print_judgement(judgement)
+        self.behaved = judgement.behaved
+        if self.keep:
+            self._look_around(installation)
+
+    def _plan(self, margin: float) -> Night:
+        """Write schedules that are due at the first whole minute at least `margin` seconds away."""
+        night = Night.soon(datetime.now(UTC), margin)
+        Writer(self.lab.parts, datetime.now(UTC)).write(night.schedules())
+        return night
 
     # -- setting up
 
@@ -123,13 +141,13 @@ class Demo:
         shutil.rmtree(self.lab.directory / "data", ignore_errors=True)
 
     @contextmanager
-    def _lab(self, night: Night) -> Iterator[None]:
+    def _lab(self) -> Iterator[None]:
         began = time.monotonic()
         self.console.print(
             "Building the lab: SSH servers, restic and borg repositories, dumps, a vCenter, a mail sink …"
         )
         with _always(self.lab.down):
-            self.lab.up(schedules=night.schedules())
+            self.lab.up()
             faults = list(dict.fromkeys(expectation.fault for expectation in DEMO_FAULTS))
             for fault in faults:
                 self.lab.break_(fault)

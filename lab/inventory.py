@@ -1,6 +1,6 @@
 """The inventory, secrets and settings with which Ronde looks after the lab's two clients."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -31,6 +31,14 @@ _PROVIDER = {
     "alerts": ["techniciens@infogerance.example"],
     "phone": "+33 1 99 00 00 00",
 }
+
+
+def _fitting(entry: Mapping[str, Any], schedules: Schedules) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The schedules that find something to do at a client; a look at machines needs a vCenter."""
+    for name, schedule in schedules.items():
+        if "vcenters" in entry or not str(schedule.get("playbook", "")).startswith("vsphere/"):
+            yield name, schedule
+
 
 # Stored bytes may be read from an hour before the lab came up: a round in the next hours verifies samples, too.
 _WINDOW_BEFORE = timedelta(hours=1)
@@ -95,7 +103,7 @@ class Writer:
             entry["vcenters"] = {client.vcenter: self._vcenter(client)}
             until = (self.now + timedelta(days=365)).date()
             entry["exempt"] = [{"vm": name, "reason": reason, "until": until} for name, reason in client.exempt]
-        return {**entry, "schedules": {name: dict(schedule) for name, schedule in schedules.items()}}
+        return {**entry, "schedules": {name: dict(schedule) for name, schedule in _fitting(entry, schedules)}}
 
     def _host(self, client: ClientSpec, host: HostSpec) -> dict[str, Any]:
         server = self.parts.servers[host.name]

@@ -46,7 +46,7 @@ class Lab:
         directory: everything of this lab.
         network: first three numbers of its addresses; that of the last `up` (127.77.0 at first) when left out.
         free_ports: whether every server takes a free port: for labs that run beside each other.
-        cache: where what takes long to make is kept; `RONDE_LAB_CACHE` or var/lab/cache of the checkout when left out.
+        cache: where what takes long to make is kept; `RONDELAB_CACHE` or var/lab/cache of the checkout when left out.
         now: the clock; replaced only by tests.
     """
 

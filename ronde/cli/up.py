@@ -44,7 +44,7 @@ def _children(services: Services, workers: int, beats: int) -> list[Child]:
         arguments = ("worker", "-Q", "work", "-c", str(settings.threads), "-n", f"{name}@%h")
         children.append(Child(name, _celery(*arguments), rank=1, patience=60))
     beat = _celery("beat", "--pidfile=")
-    return [*children, *(Child(f"beat-{number}", beat, rank=0, patience=5) for number in range(1, beats + 1))]
+    return [*children, *(Child(f"beat-{number}", beat, rank=0, patience=15) for number in range(1, beats + 1))]
 
 
 def _celery(*arguments: str) -> list[str]:
