@@ -23,6 +23,7 @@ from ronde.model.vsphere.history import PastMachine
 from ronde.ports import Claim, Shell, Signal
 
 BACKUP_KINDS = ("restic", "borg", "dump")
+SEEN_LATELY = timedelta(days=7)  # a machine not seen for a week on any vCenter is not "elsewhere"
 BACKUPS: TypeAdapter[list[Backup]] = TypeAdapter(list[Backup])
 
 
@@ -162,8 +163,18 @@ def _check_machines(context: JobContext, step: Step) -> None:
             now=context.now,
             clock=context.engine.clock,
             history=history,
+            elsewhere=_machines_elsewhere(context),
         )
         context.checks += check_machines(vcenter, request)
+
+
+def _machines_elsewhere(context: JobContext) -> frozenset[str]:
+    """Names of the machines last seen on the client's other vCenters."""
+    if len(context.client.vcenters) < 2:
+        return frozenset()
+    since = context.now - SEEN_LATELY
+    latest = context.engine.ledger.latest_checks(context.scope, since=since, until=context.now)
+    return frozenset(check.subject for check in latest if check.kind == "vm" and check.host != context.target.name)
 
 
 def _report(context: JobContext, step: Step) -> None:
