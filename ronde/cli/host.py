@@ -115,9 +115,9 @@ def check(
 
 
 def _reach_all(services: Services, hosts: list[HostOnFile]) -> list[Reached]:
-    shells = services.shells
+    shells, clock = services.shells, services.clock
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return list(pool.map(lambda on_file: reach(shells, on_file, _NeverStops()), hosts))
+        return list(pool.map(lambda on_file: reach(shells, on_file, clock, _NeverStops()), hosts))
 
 
 def _show(on_file: HostOnFile, offered: tuple[HostKey, ...], pinned: tuple[HostKey, ...]) -> None:

@@ -5,14 +5,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
-from ronde.facts.clock import clock_question, parse_clock
-from ronde.model.check import Finding
+from ronde.engine.backups import check_clock, skew_of
 from ronde.model.errors import InputError, RondeError
 from ronde.model.inventory import Client, Host, Inventory
 from ronde.model.verdict import Verdict
-from ronde.ports import Shells, Signal
-
-SKEW = timedelta(seconds=60)  # beyond it ages and windows mislead; half a minute each for two drifting clocks
+from ronde.ports import Clock, Shells, Signal
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +29,7 @@ class Reached:
     """Whether a host lets us in and runs what we ask.
 
     Attributes:
-        error: the stable code of what went wrong; empty when nothing did. `words` says it.
+        error: the stable code of what went wrong, or of the rule that spoke; empty when all is well. `words` says it.
         skew: the host's clock minus ours; None when unknown.
     """
 
@@ -71,20 +68,18 @@ def find_host(inventory: Inventory, name: str, client: str | None) -> HostOnFile
     return found[0]
 
 
-def reach(shells: Shells, on_file: HostOnFile, signal: Signal) -> Reached:
+def reach(shells: Shells, on_file: HostOnFile, clock: Clock, signal: Signal) -> Reached:
     """Connect, log in, run one harmless command and compare clocks."""
     try:
         with shells.open(on_file.client, on_file.name, signal) as shell:
-            skew = parse_clock(shell.run(clock_question().command))
+            check = check_clock(shell, on_file.name, clock)
     except RondeError as error:
         verdict = Verdict.FAILED if error.permanent else Verdict.UNKNOWN
         return Reached(verdict, str(error), error=error.code)
-    if isinstance(skew, Finding):
-        return Reached(Verdict.UNKNOWN, skew.message, error=skew.rule)
-    if abs(skew) > SKEW:
-        words = f"reached; its clock is {abs(skew)} {'ahead' if skew > timedelta(0) else 'behind'}"
-        return Reached(Verdict.WARNING, words, skew=skew)
-    return Reached(Verdict.OK, "reached; its clock is right", skew=skew)
+    words = " ".join(finding.message for finding in check.findings)
+    skew = skew_of(check) if check.level is not None else None
+    error_code = check.findings[0].rule if check.findings else ""
+    return Reached(check.verdict, words or "Reached; its clock is right.", error=error_code, skew=skew)
 
 
 def _nearest(word: str, known: list[str]) -> str:
