@@ -8,7 +8,8 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, func, select, text, update
 
 from ronde.adapters.ledger.endings import COLUMNS, end
-from ronde.adapters.ledger.part import ADD_EVENTS, AnyRow, Part, among, event
+from ronde.adapters.ledger.part import AnyRow, Part, among, event, tell
+from ronde.adapters.ledger.prepared import Prepared
 from ronde.adapters.ledger.sending import has_room, held_places
 from ronde.adapters.ledger.tables import jobs, runs, workers
 from ronde.model.plan import job_from_json
@@ -16,7 +17,7 @@ from ronde.model.run import JobEvent, JobState, Policy, RunState, change_job, jo
 from ronde.ports import Claim, Hint, Refusal, Renewal
 
 _claimable = among(jobs.c.state, job_sources(JobEvent.CLAIM))
-_FIND = (
+_FIND = Prepared(
     select(
         *COLUMNS,
         jobs.c.plan,
@@ -31,13 +32,17 @@ _FIND = (
     .where(jobs.c.id == bindparam("job"), jobs.c.attempt == bindparam("nth"), _claimable)
     .with_for_update(of=jobs)
 )
-_RUNNING = select(jobs.c.lanes, func.count()).where(among(jobs.c.state, {JobState.RUNNING})).group_by(jobs.c.lanes)
+_RUNNING = Prepared(
+    select(jobs.c.lanes, func.count().label("held"))
+    .where(among(jobs.c.state, {JobState.RUNNING}))
+    .group_by(jobs.c.lanes)
+)
 # On PostgreSQL claimers of one lane go one after the other; the order of the locks keeps them from waiting in a circle.
 _LOCK_LANES = text(
     "SELECT pg_advisory_xact_lock(lock) FROM (SELECT hashtextextended(lane, 0) AS lock FROM"
     " json_object_keys(CAST(:lanes AS json)) AS lane ORDER BY 1) AS ordered"
 )
-_TAKE = (
+_TAKE = Prepared(
     update(jobs)
     .where(jobs.c.id == bindparam("job"), jobs.c.attempt == bindparam("nth"), _claimable)
     .values(
@@ -48,12 +53,12 @@ _TAKE = (
         lease_until=bindparam("until"),
     )
 )
-_SEND_AGAIN = (
+_SEND_AGAIN = Prepared(
     update(jobs)
     .where(jobs.c.id == bindparam("job"), jobs.c.attempt == bindparam("nth"), _claimable)
     .values(wake_at=bindparam("at"))
 )
-_START_RUN = (
+_START_RUN = Prepared(
     update(runs)
     .where(runs.c.id == bindparam("run"), among(runs.c.state, {RunState.QUEUED}))
     .values(state=RunState.RUNNING.value)
@@ -71,9 +76,10 @@ class Claiming(Part):
     def claim(self, hint: Hint, worker: str, now: datetime, lease: float) -> Claim | Refusal:
         key = {"job": hint.job, "nth": hint.attempt}
         with self._db.write(durable=False) as connection:
-            row = connection.execute(_FIND, key).one_or_none()
-            if row is None:
+            found = _FIND.rows(connection, key)
+            if not found:
                 return Refusal.GONE
+            (row,) = found
             answer = self._refusal(connection, row, key, now) or _take(connection, row, worker, now, lease)
         if isinstance(answer, Claim) and answer.plan.policy is Policy.AT_MOST_ONCE:
             self._db.settle(now)  # what must not happen twice only begins once no power cut can undo its claim
@@ -84,18 +90,17 @@ class Claiming(Part):
             end(connection, [row], JobEvent.EXPIRE, now)
             return Refusal.EXPIRED
         if row.not_before is not None and now < row.not_before:
-            connection.execute(_SEND_AGAIN, {**key, "at": row.not_before})
+            _SEND_AGAIN.change(connection, {**key, "at": row.not_before})
             return Refusal.EARLY
         if row.lanes != "{}" and not self._room(connection, row.lanes):
-            connection.execute(_SEND_AGAIN, {**key, "at": now})
+            _SEND_AGAIN.change(connection, {**key, "at": now})
             return Refusal.NO_ROOM
         return None
 
     def _room(self, connection: Connection, lanes: str) -> bool:
         if not self._db.sqlite:
             connection.execute(_LOCK_LANES, {"lanes": lanes})
-        counts = connection.execute(_RUNNING).all()
-        return has_room(lanes, held_places((row.lanes, row[1]) for row in counts))
+        return has_room(lanes, held_places(_RUNNING.rows(connection, {})))
 
     def renew(self, worker: str, tokens: Collection[str], now: datetime, lease: float) -> Renewal:
         until = now + timedelta(seconds=lease)
@@ -115,16 +120,14 @@ class Claiming(Part):
 def _take(connection: Connection, row: AnyRow, worker: str, now: datetime, lease: float) -> Claim | Refusal:
     token = secrets.token_hex(16)
     until = now + timedelta(seconds=lease)
-    taken = connection.execute(
-        _TAKE, {"job": row.id, "nth": row.attempt, "fence": token, "by": worker, "at": now, "until": until}
-    )
-    if taken.rowcount != 1:
+    taking = {"job": row.id, "nth": row.attempt, "fence": token, "by": worker, "at": now, "until": until}
+    if _TAKE.change(connection, taking) != 1:
         return Refusal.GONE
     if row.run_state == RunState.QUEUED:
-        connection.execute(_START_RUN, {"run": row.run_id})
+        _START_RUN.change(connection, {"run": row.run_id})
     data = {"attempt": row.attempt}
     line = event(now, row.client, f"job.{JobEvent.CLAIM}", row.id, actor=worker, run=row.run_id, data=data)
-    connection.execute(ADD_EVENTS, line)
+    tell(connection, line)
     return Claim(
         job=row.id,
         run=row.run_id,

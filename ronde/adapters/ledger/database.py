@@ -74,12 +74,12 @@ class Database:
         if not self.sqlite:
             with in_our_words(self.label), self._engine.connect() as connection:
                 yield connection
-                connection.commit()
+                connection.connection.commit()
             return
         with self._my_turn(), in_our_words(self.label), self._engine.connect() as connection:
             _begin_writing(connection, "FULL" if durable else "NORMAL")
             yield connection
-            connection.commit()
+            connection.connection.commit()  # the driver's own: `Prepared` statements are unknown to SQLAlchemy
 
     def settle(self, now: datetime) -> None:
         """Make everything committed so far survive a power cut; on PostgreSQL it does already.

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, select, update
 
-from ronde.adapters.ledger.part import ADD_EVENTS, MACHINERY, AnyRow, among, event
+from ronde.adapters.ledger.part import MACHINERY, AnyRow, among, event, tell
 from ronde.adapters.ledger.rows import trouble_json
 from ronde.adapters.ledger.tables import checks, jobs
 from ronde.model.check import Json
@@ -108,4 +108,4 @@ def _tell(connection: Connection, found: Sequence[AnyRow], what: JobEvent, now: 
         if row.worker:
             data["worker"] = row.worker
         lines.append(event(now, row.client, f"job.{what}", row.id, actor=who, run=row.run_id, data=data))
-    connection.execute(ADD_EVENTS, lines)
+    tell(connection, *lines)

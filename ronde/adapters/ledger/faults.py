@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import psycopg
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -25,7 +26,7 @@ _MEANINGS: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (
         ("no such table", "undefinedtable", "does not exist", "no such column"),
         "does not have the schema this version needs",
-        "Upgrade it; see docs/operate.md.",
+        "Stop the workers and run `ronde ledger upgrade`.",
     ),
     (("unable to open database",), "cannot be opened", "Check that its directory exists and may be entered."),
     (
@@ -81,5 +82,5 @@ def in_our_words(label: str) -> Iterator[None]:
         if isinstance(error.orig, ValueError):
             raise error.orig from None
         raise
-    except (sqlite3.Error, SQLAlchemyError) as error:
+    except (sqlite3.Error, psycopg.Error, SQLAlchemyError) as error:
         raise ledger_error(label, error) from error

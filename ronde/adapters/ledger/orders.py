@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, select, update
 
 from ronde.adapters.ledger.endings import COLUMNS, end
-from ronde.adapters.ledger.part import ADD_EVENTS, Part, among, event, new_id, within
+from ronde.adapters.ledger.part import Part, among, event, new_id, tell, within
 from ronde.adapters.ledger.tables import jobs, occurrences, runs, schedules_seen
 from ronde.adapters.ledger.types import canonical_text
 from ronde.model.check import Json
@@ -42,7 +42,7 @@ class SqlOrders(Part):
                 return False
             data: dict[str, Json] = {"due": occurrence.due.isoformat(), "reason": reason, "count": count}
             line = event(now, occurrence.client, "occurrence.miss", occurrence.schedule, data=data)
-            connection.execute(ADD_EVENTS, line)
+            tell(connection, line)
         return True
 
     def _decide(
@@ -122,7 +122,7 @@ class SqlOrders(Part):
                 ids = [row.id for row in running]
                 connection.execute(update(jobs).where(jobs.c.id.in_(ids)).values(cancel_by=who))
                 lines = [event(now, row.client, "job.ask_cancel", row.id, actor=who, run=run) for row in running]
-                connection.execute(ADD_EVENTS, lines)
+                tell(connection, *lines)
         return bool(found)
 
 
@@ -150,7 +150,7 @@ def _store(connection: Connection, rows: tuple[dict[str, Any], list[dict[str, An
     run, added, lines = rows
     connection.execute(_ADD_RUN, run)
     connection.execute(_ADD_JOBS, added)
-    connection.execute(ADD_EVENTS, lines)
+    tell(connection, *lines)
 
 
 def _run_row(order: Order, run: str, now: datetime) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, or_, select, update
 
-from ronde.adapters.ledger.part import ADD_EVENTS, MACHINERY, AnyRow, Part, among, event, new_id, within
+from ronde.adapters.ledger.part import MACHINERY, AnyRow, Part, among, event, new_id, tell, within
 from ronde.adapters.ledger.tables import MAIL_OPEN, outbox
 from ronde.model.check import Json
 from ronde.model.outbox import Mail, MailResult, Posted, after_silence
@@ -91,7 +91,7 @@ class SqlOutbox(Part):
                 row = _mail_row(mail, now)
                 if self._db.add_if_new(connection, outbox, row):
                     data: dict[str, Json] = {"kind": mail.kind, "period": mail.period, "digest": row["digest"]}
-                    connection.execute(ADD_EVENTS, event(now, mail.client, "mail.queue", row["id"], data=data))
+                    tell(connection, event(now, mail.client, "mail.queue", row["id"], data=data))
                     new.append(str(row["id"]))
         return new
 
@@ -117,7 +117,7 @@ class SqlOutbox(Part):
             client = connection.execute(_CLIENT.where(within(outbox.c.client, scope)), {"mail": mail}).scalar()
             if client is None or connection.execute(_REQUEUE, {"mail": mail}).rowcount != 1:
                 return False
-            connection.execute(ADD_EVENTS, event(now, client, f"mail.{MailEvent.REQUEUE}", mail, actor=who))
+            tell(connection, event(now, client, f"mail.{MailEvent.REQUEUE}", mail, actor=who))
             return True
 
 
@@ -126,7 +126,7 @@ def _take(connection: Connection, row: AnyRow, now: datetime, until: datetime) -
     connection.execute(_LEASE, {"mail": row.id, "fence": token, "until": until})
     attempts = row.attempts + 1
     line = event(now, row.client, f"mail.{MailEvent.LEASE}", row.id, data={"attempt": attempts})
-    connection.execute(ADD_EVENTS, line)
+    tell(connection, line)
     return Posted(row.id, token, row.sender, row.recipient, row.raw, attempts, row.unknowns, row.created_at)
 
 
@@ -146,7 +146,7 @@ def _settle(connection: Connection, client: str, posted: Posted, result: MailRes
         return False
     data: dict[str, Json] = {"attempt": posted.attempts, "answer": result.answer, "code": result.smtp_code}
     line = event(now, client, f"mail.{result.event}", posted.id, actor=MACHINERY, data=data)
-    connection.execute(ADD_EVENTS, line)
+    tell(connection, line)
     return True
 
 

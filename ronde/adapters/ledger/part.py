@@ -6,16 +6,18 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, insert, literal_column, or_
+from sqlalchemy import ColumnElement, Connection, insert, literal_column, or_
 
 from ronde.adapters.ledger.database import Database
+from ronde.adapters.ledger.prepared import Prepared
 from ronde.adapters.ledger.tables import events
 from ronde.model.check import Json
 from ronde.model.records import Scope
 
-AnyRow = Row[*tuple[Any, ...]]
+AnyRow = Any  # a row that is read by attribute, of a `Prepared` statement or of SQLAlchemy
 MACHINERY = "ronde"  # the actor of what nobody in particular did
-ADD_EVENTS = insert(events).inline()  # nobody asks for the number it gets
+_ADD_EVENTS = insert(events).inline()  # nobody asks for the number it gets
+_ADD_EVENT = Prepared(_ADD_EVENTS, ("at", "client", "run_id", "actor", "action", "subject", "data"))
 
 
 class Part:
@@ -39,7 +41,7 @@ def event(  # noqa: PLR0913 - one argument for each column of the line
     run: str | None = None,
     data: Mapping[str, Json] | None = None,
 ) -> dict[str, Any]:
-    """One line of `events`, for `ADD_EVENTS`."""
+    """One line of `events`, for `tell`."""
     return {
         "at": at,
         "client": client,
@@ -49,6 +51,14 @@ def event(  # noqa: PLR0913 - one argument for each column of the line
         "subject": subject,
         "data": data or {},
     }
+
+
+def tell(connection: Connection, *lines: dict[str, Any]) -> None:
+    """Add lines to the append-only record, in this transaction."""
+    if len(lines) == 1:
+        _ADD_EVENT.change(connection, lines[0])
+    elif lines:
+        connection.execute(_ADD_EVENTS, lines)
 
 
 def within(column: ColumnElement[Any], scope: Scope) -> ColumnElement[bool]:

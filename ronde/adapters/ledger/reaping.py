@@ -7,7 +7,8 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, exists, func, select, update
 
 from ronde.adapters.ledger.endings import COLUMNS, end, requeue
-from ronde.adapters.ledger.part import ADD_EVENTS, AnyRow, Part, among, event
+from ronde.adapters.ledger.part import AnyRow, Part, among, event, tell
+from ronde.adapters.ledger.prepared import Prepared
 from ronde.adapters.ledger.tables import jobs, runs
 from ronde.model.check import Json
 from ronde.model.run import (
@@ -41,12 +42,13 @@ _STANDING = (
     .where(jobs.c.run_id == bindparam("run"))
     .group_by(jobs.c.client, jobs.c.state, jobs.c.verdict)
 )
-_PROGRESS = (
+_PROGRESS = Prepared(
     select(jobs.c.state, jobs.c.verdict).where(jobs.c.run_id == bindparam("run")).group_by(jobs.c.state, jobs.c.verdict)
 )
 _open_run = among(runs.c.state, RUN_OPEN)
-_RUN = select(runs.c.state).where(runs.c.id == bindparam("run"), _open_run)
-_LOCKED_RUN = _RUN.with_for_update()
+_FIND_RUN = select(runs.c.state).where(runs.c.id == bindparam("run"), _open_run)
+_RUN = Prepared(_FIND_RUN)
+_LOCKED_RUN = _FIND_RUN.with_for_update()
 _MOVE = (
     update(runs)
     .where(runs.c.id == bindparam("run"), _open_run)
@@ -75,8 +77,8 @@ class Reaping(Part):
 
     def advance(self, run: str, now: datetime) -> bool:
         with self._db.read() as connection:
-            known = connection.execute(_RUN, {"run": run}).scalar()
-            if known is None or run_state(_progress(connection, run)) == known:
+            known = _RUN.rows(connection, {"run": run})
+            if not known or run_state(_progress(connection, run)) == known[0].state:
                 return False  # the usual case, after every job but the last
         with self._db.write() as connection:
             if connection.execute(_LOCKED_RUN, {"run": run}).first() is None:
@@ -111,7 +113,7 @@ def _reap_lapsed(connection: Connection, now: datetime) -> list[str]:
 
 
 def _progress(connection: Connection, run: str) -> Progress:
-    return _progress_of(connection.execute(_PROGRESS, {"run": run}).all())
+    return _progress_of(_PROGRESS.rows(connection, {"run": run}))
 
 
 def _progress_of(rows: Sequence[AnyRow]) -> Progress:
@@ -138,5 +140,4 @@ def _tell_end(connection: Connection, run: str, now: datetime) -> None:
             "jobs": dict(ends),
         }
         lines.append(event(now, client, "run.end", run, run=run, data=data))
-    if lines:
-        connection.execute(ADD_EVENTS, lines)
+    tell(connection, *lines)

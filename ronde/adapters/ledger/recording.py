@@ -8,7 +8,8 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, insert, null, select, update
 
 from ronde.adapters.ledger.endings import COLUMNS, REQUEUED, earlier_verdicts, end
-from ronde.adapters.ledger.part import ADD_EVENTS, Part, among, event, new_id
+from ronde.adapters.ledger.part import Part, among, event, new_id, tell
+from ronde.adapters.ledger.prepared import Prepared
 from ronde.adapters.ledger.rows import findings_json, trouble_json
 from ronde.adapters.ledger.tables import checks, evidence, jobs, outputs
 from ronde.model.check import Check, Exchange, Json
@@ -26,13 +27,15 @@ _WHOSE = (
     jobs.c.attempt == bindparam("nth"),
 )
 _FINISH = {
-    what: update(jobs)
-    .where(*_WHOSE, among(jobs.c.state, job_sources(what)))
-    .values(state=change_job(JobState.RUNNING, what).value, verdict=bindparam("worst"), finished_at=bindparam("at"))
-    .values(token=None, lease_until=None, trouble=bindparam("why"))
+    what: Prepared(
+        update(jobs)
+        .where(*_WHOSE, among(jobs.c.state, job_sources(what)))
+        .values(state=change_job(JobState.RUNNING, what).value, verdict=bindparam("worst"), finished_at=bindparam("at"))
+        .values(token=None, lease_until=None, trouble=bindparam("why"))
+    )
     for what in (JobEvent.SUCCEED, JobEvent.FAIL, JobEvent.CRASH, JobEvent.CANCEL)
 }
-_DEFER = (
+_DEFER = Prepared(
     update(jobs)
     .where(*_WHOSE, among(jobs.c.state, job_sources(JobEvent.DEFER)))
     .values(REQUEUED)
@@ -133,7 +136,7 @@ class Recording(Part):
                 stored = _finish(connection, claim, outcome, now)
             if not stored:
                 return False
-            connection.execute(ADD_EVENTS, _line(claim, outcome, now))
+            tell(connection, _line(claim, outcome, now))
             self._add(connection, rows)
             if what is JobEvent.DEFER:
                 _stop_if_asked(connection, claim, now)
@@ -155,12 +158,12 @@ def _finish(connection: Connection, claim: Claim, outcome: JobOutcome, now: date
         seen[check.host, check.kind, check.subject] = check.verdict
     state = change_job(JobState.RUNNING, outcome.event)
     asked = {"worst": job_verdict(state, tuple(seen.values())).value, "at": now}
-    return connection.execute(_FINISH[outcome.event], {**asked, **_fence(claim, outcome)}).rowcount == 1
+    return _FINISH[outcome.event].change(connection, {**asked, **_fence(claim, outcome)}) == 1
 
 
 def _defer(connection: Connection, claim: Claim, outcome: JobOutcome, now: datetime) -> bool:
     start = {"start": outcome.not_before or now}
-    return connection.execute(_DEFER, {**start, **_fence(claim, outcome)}).rowcount == 1
+    return _DEFER.change(connection, {**start, **_fence(claim, outcome)}) == 1
 
 
 def _stop_if_asked(connection: Connection, claim: Claim, now: datetime) -> None:

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Table, delete, select, tuple_
 
-from ronde.adapters.ledger.part import ADD_EVENTS, Part, among, event
+from ronde.adapters.ledger.part import Part, among, event, tell
 from ronde.adapters.ledger.tables import jobs, occurrences, outbox, outputs, runs
 from ronde.model.check import Json
 from ronde.model.records import Pruned
@@ -35,7 +35,7 @@ class SqlRetention(Part):
                 "runs": pruned.runs,
                 "mails": pruned.mails,
             }
-            connection.execute(ADD_EVENTS, event(now, "", "ledger.prune", "ledger", data=data))
+            tell(connection, event(now, "", "ledger.prune", "ledger", data=data))
         return pruned
 
     def _remove(self, table: Table, old: ColumnElement[bool]) -> int:

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, bindparam, case, func, or_, select, text, update
 
 from ronde.adapters.ledger.part import Part, among
+from ronde.adapters.ledger.prepared import Prepared
 from ronde.adapters.ledger.tables import jobs
 from ronde.model.run import JOB_OPEN, JobEvent, JobState, job_sources
 from ronde.ports import Hint
@@ -29,12 +30,12 @@ def _count(condition: Any) -> Any:
     return func.coalesce(func.sum(case((condition, 1), else_=0)), 0)
 
 
-_STANDING = (
+_STANDING = Prepared(
     select(jobs.c.client, jobs.c.lanes, _count(_under_way).label("held"), _count(_due).label("waiting"))
     .where(_open)
     .group_by(jobs.c.client, jobs.c.lanes)
 )
-_STANDING_OF_RUN = (
+_STANDING_OF_RUN = Prepared(
     select(
         jobs.c.client,
         jobs.c.lanes,
@@ -134,7 +135,7 @@ class Sending(Part):
 
 def _next(connection: Connection, now: datetime, limit: int, run: str | None) -> list[Group]:
     statement, more = (_STANDING, {}) if run is None else (_STANDING_OF_RUN, {"run": run})
-    found = connection.execute(statement, {"now": now, **more}).all()
+    found = statement.rows(connection, {"now": now, **more})
     waiting = {Group(row.client, row.lanes): row.waiting for row in found if row.waiting}
     if not waiting:
         return []

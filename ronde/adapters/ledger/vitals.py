@@ -58,7 +58,7 @@ class SqlVitals(Part):
         if revision != REVISION:
             raise LedgerError(
                 f"the ledger {self._db.label} has schema {revision}; this version of Ronde needs {REVISION}",
-                advice="Upgrade it; see docs/operate.md.",
+                advice="Stop the workers and run `ronde ledger upgrade`.",
             )
         return f"{name} {version}, schema {revision}"
 

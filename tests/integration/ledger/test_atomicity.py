@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import event, select
 
 from ronde.adapters.ledger import SqlLedger
+from ronde.adapters.ledger.prepared import Prepared
 from ronde.adapters.ledger.tables import metadata
 from ronde.model.outbox import MailResult
 from ronde.model.plan import Occurrence
@@ -51,18 +52,28 @@ def everything(ledger: SqlLedger) -> dict[str, list[Any]]:
 def killed_at(ledger: SqlLedger, nth: int) -> Iterator[list[str]]:
     """Ends the work before its nth changing statement, and lists those that came so far."""
     changes: list[str] = []
+    run = Prepared._run
 
-    def before(_c: Any, _cursor: Any, statement: str, *_: Any) -> None:
+    def before(statement: str) -> None:
         if re.match(r"\s*(INSERT|UPDATE|DELETE)", statement):
             changes.append(statement)
             if len(changes) == nth:
                 raise Killed
 
-    event.listen(ledger._db.engine, "before_cursor_execute", before)
+    def before_core(_c: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        before(statement)
+
+    def run_prepared(self: Prepared, *given: Any) -> Any:
+        before(str(self.statement))
+        return run(self, *given)
+
+    event.listen(ledger._db.engine, "before_cursor_execute", before_core)
     try:
-        yield changes
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Prepared, "_run", run_prepared)
+            yield changes
     finally:
-        event.remove(ledger._db.engine, "before_cursor_execute", before)
+        event.remove(ledger._db.engine, "before_cursor_execute", before_core)
 
 
 def recording(ledger: SqlLedger) -> Callable[[], object]:

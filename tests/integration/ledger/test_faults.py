@@ -184,7 +184,7 @@ def test_a_ledger_without_a_schema_says_what_to_do(tmp_path: Path) -> None:
     sqlite3.connect(tmp_path / "ledger.db").close()
     with opened(f"sqlite:///{tmp_path}/ledger.db") as ledger:
         assert not ledger.revisions().current
-        with pytest.raises(LedgerError, match="Upgrade it"):
+        with pytest.raises(LedgerError, match="ronde ledger upgrade"):
             ledger.runs(ACME, since=NOW)
 
 
