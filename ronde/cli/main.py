@@ -3,7 +3,7 @@
 import typer
 
 from ronde.adapters.logs import configure_logs
-from ronde.cli import doctor, host, inventory, ledger, report, runs, schedule, schemas, status, up
+from ronde.cli import doctor, host, inventory, ledger, report, runs, schedule, schemas, status, up, vcenter
 from ronde.cli.out import complain
 from ronde.model.errors import RondeError
 
@@ -29,6 +29,7 @@ app.add_typer(report.app, name="report")
 app.add_typer(inventory.app, name="inventory")
 app.add_typer(host.app, name="host")
 app.add_typer(ledger.app, name="ledger")
+app.add_typer(vcenter.app, name="vcenter")
 
 
 def main() -> None:

@@ -212,5 +212,8 @@ def _certificates(folder: Path, client: Client) -> Iterator[Remark]:
         try:
             if b"-----BEGIN CERTIFICATE-----" not in path.read_bytes():
                 yield Remark(place, f"{path} holds no PEM certificate")
+        except FileNotFoundError:
+            pin = f"ronde vcenter pin {name} --client {client.client}"
+            yield Remark(place, f"is not pinned yet; the vCenter is refused until then: {pin}", warning=True)
         except OSError as error:
             yield Remark(place, f"{path} cannot be read: {error.strerror}")

@@ -36,7 +36,7 @@ def read_pin(path: Path) -> Pin:
     Raises:
         InputError: the file is missing or holds no certificate.
     """
-    advice = "Pin the vCenter's certificate with `ronde host enrol`."
+    advice = "Pin the vCenter's certificate with `ronde vcenter pin`."
     try:
         text = path.read_text(encoding="ascii")
     except (OSError, UnicodeDecodeError) as error:
