@@ -11,12 +11,9 @@ from tests.e2e.installation import Installation
 @pytest.fixture
 def ronde(tmp_path: Path) -> Iterator[Installation]:
     """An installation with one host, its broker running, and no worker or beat yet."""
-    installation = Installation(tmp_path)
-    try:
+    with Installation(tmp_path) as installation:
         installation.add_host("srv-1")
         installation.broker.start()
         installation.write_inventory()
         assert installation.ledger.ping()
         yield installation
-    finally:
-        installation.close()

@@ -1,11 +1,13 @@
 """A whole installation as real processes, on one machine, in one directory: what the fault tests break.
 
 Everything is small so that a test takes seconds: one client whose hosts are real SSH servers with one real dump each,
-leases of a few seconds, a roll call every two.
+leases of a few seconds, a roll call every two. A host can be told to hold every command, so that "in mid-job" is a
+state and not a matter of timing.
 """
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,16 +17,21 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from ruamel.yaml import YAML
 
 from lab.keys import client_key
 from lab.mail import MailSink
+from lab.process import MARK, end, marked
+from lab.process import Process as LabProcess
 from lab.redis import RedisServer
 from lab.sshd import SshServer
 from ronde.adapters.ledger import SqlLedger
-from ronde.model.records import JobRecord, OccurrenceRecord, RunRecord, Scope
+from ronde.model.inventory import Schedule
+from ronde.model.records import CheckRecord, JobRecord, MailRecord, OccurrenceRecord, RunRecord, Scope
+from ronde.model.run import JobState
+from ronde.model.schedule import definition
 
 T = TypeVar("T")
 CLIENT = "commune"
@@ -36,8 +43,7 @@ DUMP = (
     + "".join(f"INSERT INTO marchés VALUES ({number}, 'ligne {number}');\n" for number in range(200))
     + "--\n-- PostgreSQL database dump complete\n--\n\n"
 )
-# A command on a slow host starts only after so many seconds: long enough to kill somebody in the middle of it.
-SLOW_SECONDS = 4
+_GATE = 'ForceCommand echo >> {asked}; while [ -e {hold} ]; do sleep 0.1; done; exec sh -c "$SSH_ORIGINAL_COMMAND"'
 
 
 def poll(question: Callable[[], T | None], *, within: float, what: str) -> T:
@@ -64,6 +70,10 @@ class Process:
     def alive(self) -> bool:
         return self.popen.poll() is None
 
+    @property
+    def pid(self) -> int:
+        return self.popen.pid
+
     def kill(self) -> None:
         """kill -9, and wait until the kernel has buried it."""
         self.popen.kill()
@@ -75,101 +85,181 @@ class Process:
     def thaw(self) -> None:
         self.popen.send_signal(signal.SIGCONT)
 
-    def stop(self, patience: float = 20) -> int:
-        """Ask it to end; the exit status."""
-        if self.alive:
-            self.popen.send_signal(signal.SIGCONT)
-            self.popen.terminate()
+    def stop(self, patience: float = 30) -> int:
+        """Ask it to end, and wait; the exit status.
+
+        Raises:
+            AssertionError: it did not end in time.
+        """
+        self.popen.terminate()
+        return self.wait(patience)
+
+    def wait(self, patience: float) -> int:
+        """Wait for its end; the exit status."""
         try:
             return self.popen.wait(patience)
         except subprocess.TimeoutExpired:
-            self.kill()
-            return -signal.SIGKILL
+            raise AssertionError(f"{self.name} did not end within {patience:.0f} s:\n{self.said_last()}") from None
+
+    def says(self, words: str, *, within: float = 30) -> None:
+        """Wait until it has said these words.
+
+        Raises:
+            AssertionError: it ended, or the time was over, before it said them.
+        """
+        poll(lambda: self.said(words) or not self.alive, within=within, what=f"{self.name} says {words!r}")
+        assert self.said(words), f"{self.name} ended:\n{self.said_last()}"
 
     def said(self, words: str) -> bool:
         return words in self.log.read_text(errors="replace")
 
+    def said_last(self, lines: int = 30) -> str:
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+
+@dataclass
+class Host:
+    """A real SSH server with one fresh, whole dump on it."""
+
+    server: SshServer
+    dump: Path
+
+    @property
+    def _hold(self) -> Path:
+        return self.server.directory / "hold"
+
+    @property
+    def _asked(self) -> Path:
+        return self.server.directory / "asked"
+
+    def hold(self) -> None:
+        """Sit on every command from now on, and count them anew."""
+        self._asked.unlink(missing_ok=True)
+        self._hold.touch()
+
+    def release(self) -> None:
+        """Carry out what was held."""
+        self._hold.unlink(missing_ok=True)
+
+    def asked(self, times: int = 1, *, within: float = 30) -> None:
+        """Wait until so many commands have arrived since `hold`; held ones included."""
+        what = f"{self.server.name} is asked {times} times"
+        poll(lambda: self._asked.exists() and self._asked.stat().st_size >= times, within=within, what=what)
+
+    def running(self) -> list[LabProcess]:
+        """Whatever runs on this host on behalf of somebody: sessions, and what they left behind."""
+        listener = self.server.process
+        return [process for process in marked(self.server.owner) if process != listener]
+
+    def files(self) -> set[str]:
+        """Every file of the host's own."""
+        return {str(path) for path in self.server.root.rglob("*")} | {str(path) for path in self.dump.parent.iterdir()}
+
 
 @dataclass
 class Installation:
-    """One Ronde with its own inventory, ledger, broker and hosts."""
+    """One Ronde with its own inventory, ledger, broker and hosts; everything it started ends with it.
+
+    Attributes:
+        address: where broker and hosts listen.
+        more: settings that differ from those of `environment`.
+    """
 
     directory: Path
-    hosts: dict[str, SshServer] = field(default_factory=dict)
+    address: str = "127.0.0.1"
+    hosts: dict[str, Host] = field(default_factory=dict)
     processes: list[Process] = field(default_factory=list)
     schedules: dict[str, Any] = field(default_factory=dict)
     more: dict[str, str] = field(default_factory=dict)
-    zone: str = "UTC"
     vcenters: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
-        self.broker = RedisServer(self.directory / "redis")
+        self.broker = RedisServer(self.directory / "redis", self.address)
         self.mail = MailSink(self.directory / "mail")
-        self._stack = ExitStack()
+        self.resources = ExitStack()
         self._key, self.public_key = client_key(self.directory)
         self._ledger: SqlLedger | None = None
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     # -- what is looked after
 
-    def add_host(self, name: str, *, slow: bool = False, config: Sequence[str] = ()) -> SshServer:
-        """A real SSH server with one fresh, whole dump; a slow one sits on every command for a while."""
+    def add_host(self, name: str, **options: Any) -> Host:
+        """Another host; its options are those of the lab's `SshServer`."""
         home = self.directory / "hosts" / name
-        lines = list(config)
-        if slow:
-            lines.append(f'ForceCommand sleep {SLOW_SECONDS}; exec sh -c "$SSH_ORIGINAL_COMMAND"')
-        server = SshServer(name, home, authorized_keys=[self.public_key], extra_config=lines)
-        self._stack.enter_context(server)
-        dumps = home / "dumps"
-        dumps.mkdir(parents=True, exist_ok=True)
-        dump = dumps / "mairie.sql"
+        gate = _GATE.format(asked=home / "asked", hold=home / "hold")
+        server = SshServer(name, home, self.address, authorized_keys=[self.public_key], extra_config=[gate], **options)
+        self.resources.enter_context(server)
+        dump = home / "dumps" / "mairie.sql"
+        dump.parent.mkdir(parents=True, exist_ok=True)
         dump.write_text(DUMP)
         old = time.time() - 3600
         os.utime(dump, (old, old))
-        self.hosts[name] = server
-        return server
+        self.hosts[name] = Host(server, dump)
+        return self.hosts[name]
 
     def write_inventory(self) -> None:
         """The inventory as it stands; a running installation reads it anew."""
-        folder = self.directory / "inventory"
-        (folder / "clients").mkdir(parents=True, exist_ok=True)
-        yaml = YAML()
-        provider = {"name": "Infogérance", "sender": "ronde@infogerance.example"}
         contacts = [{"name": "Mairie", "email": "mairie@commune.example", "receives": ["night"]}]
         client = {
             "client": CLIENT,
             "name": "Commune",
-            "timezone": self.zone,
+            "timezone": "UTC",
             "contacts": contacts,
-            "hosts": {name: self._host(server) for name, server in self.hosts.items()},
+            "hosts": {name: self._host(host) for name, host in self.hosts.items()},
             "vcenters": self.vcenters,
             "schedules": self.schedules,
         }
-        with (folder / "provider.yml").open("w") as file:
+        provider = {"name": "Infogérance", "sender": "ronde@infogerance.example"}
+        self.client_file.parent.mkdir(parents=True, exist_ok=True)
+        yaml = YAML()
+        with (self.client_file.parents[1] / "provider.yml").open("w") as file:
             yaml.dump(provider, file)
-        draft = folder / "clients" / f"{CLIENT}.draft"
+        draft = self.client_file.with_suffix(".draft")
         with draft.open("w") as file:
             yaml.dump(client, file)
-        draft.replace(folder / "clients" / f"{CLIENT}.yml")
+        draft.replace(self.client_file)
 
-    def _host(self, server: SshServer) -> dict[str, Any]:
+    @property
+    def client_file(self) -> Path:
+        return self.directory / "inventory" / "clients" / f"{CLIENT}.yml"
+
+    def _host(self, host: Host) -> dict[str, Any]:
         return {
-            "address": server.address,
-            "port": server.port,
-            "user": server.user,
+            "address": host.server.address,
+            "port": host.server.port,
+            "user": host.server.user,
             "key": f"file://{self._key}",
-            "host_key": list(server.public_keys),
+            "host_key": list(host.server.public_keys),
             "backups": [
                 {
                     "name": "mairie-db",
                     "tool": "dump",
-                    "path": str(server.directory / "dumps" / "*.sql"),
+                    "path": str(host.dump.parent / "*.sql"),
                     "format": "pg_dump",
                     "max_age": "26h",
                     "active": False,
                 }
             ],
         }
+
+    def try_once(self) -> None:
+        """Work by playbooks that allow a single try, for tests of how one try ends."""
+        copy = self.directory / "playbooks"
+        shutil.copytree(ROOT / "playbooks", copy)
+        for path in copy.rglob("*.yaml"):
+            path.write_text(path.read_text().replace("retry: {attempts: 3}", "retry: {attempts: 1}"))
+        self.more["RONDE_PLAYBOOKS"] = str(copy)
+
+    def seen_since(self, name: str, since: datetime) -> None:
+        """Let a schedule have been known since then, so that what was due meanwhile has to be decided."""
+        entry = Schedule.model_validate(self.schedules[name])
+        self.ledger.see_schedules({(CLIENT, name): definition(entry, "UTC")}, since)
 
     # -- processes
 
@@ -178,6 +268,7 @@ class Installation:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("RONDE_")}
         return {
             **kept,
+            MARK: str(self.directory),
             "RONDE_INVENTORY": str(self.directory / "inventory"),
             "RONDE_DATA_DIR": str(self.directory / "data"),
             "RONDE_BROKER_URL": self.broker.url,
@@ -193,7 +284,7 @@ class Installation:
         }
 
     def start(self, name: str, *argv: str) -> Process:
-        """Start one process of the installation; it is ended with the test."""
+        """Start one process of the installation, in a session of its own."""
         log = self.directory / f"{name}.log"
         with log.open("ab") as file:
             popen = subprocess.Popen(
@@ -203,24 +294,41 @@ class Installation:
         self.processes.append(process)
         return process
 
-    def start_worker(self, name: str = "worker", queues: str = "control,work", threads: int = 8) -> Process:
-        """A worker; returns when it takes messages."""
-        process = self.start(name, *_celery("worker", "-Q", queues, "-c", str(threads), "-n", f"{name}@test"))
-        poll(lambda: process.said("ready.") or not process.alive, within=30, what=f"{name} is ready")
-        assert process.alive, process.log.read_text()
-        return process
+    def start_workers(
+        self, *names: str, queues: str = "control,work", threads: int = 8, via: Sequence[str] = ()
+    ) -> list[Process]:
+        """Workers; returns when each takes messages."""
+        started = [
+            self.start(name, *via, *_celery("worker", "-Q", queues, "-c", str(threads), "-n", f"{name}@test"))
+            for name in names
+        ]
+        for process in started:
+            process.says("ready.")
+        return started
+
+    def start_worker(self, name: str = "worker", **options: Any) -> Process:
+        return self.start_workers(name, **options)[0]
 
     def start_beat(self, name: str = "beat") -> Process:
-        """A beat; returns when it has begun to count."""
-        process = self.start(name, *_celery("beat", "--pidfile="))
-        poll(lambda: process.said("beat: Starting...") or not process.alive, within=30, what=f"{name} counts")
-        assert process.alive, process.log.read_text()
-        return process
+        """A beat; `awaken` waits until it has called the roll."""
+        return self.start(name, *_celery("beat", "--pidfile="))
+
+    def awaken(self, *names: str) -> list[Process]:
+        """Workers and one beat, started together, at work."""
+        beat = self.start_beat()
+        workers = self.start_workers(*(names or ("worker",)))
+        poll(
+            lambda: self.ledger.health(datetime.now(UTC)).last_roll_call or not beat.alive,
+            within=30,
+            what="the roll is called",
+        )
+        assert beat.alive, beat.said_last()
+        return workers
 
     def ronde(self, *arguments: str, check: bool = False) -> subprocess.CompletedProcess[str]:
         """Run the command line to its end."""
         return subprocess.run(
-            [str(Path(PYTHON).parent / "ronde"), *arguments],
+            [*RONDE, *arguments],
             env=self.environment(),
             cwd=self.directory,
             capture_output=True,
@@ -231,7 +339,8 @@ class Installation:
 
     def order(self, *arguments: str) -> str:
         """`ronde run backup/check --detach …`; the run's id."""
-        done = self.ronde("run", "backup/check", "--client", CLIENT, "--detach", *arguments, check=True)
+        done = self.ronde("run", "backup/check", "--client", CLIENT, "--detach", *arguments)
+        assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
     # -- what came of it
@@ -241,8 +350,7 @@ class Installation:
         """The same ledger, opened by the test itself."""
         if self._ledger is None:
             (self.directory / "data").mkdir(mode=0o700, exist_ok=True)
-            url = self.environment().get("RONDE_DATABASE_URL", f"sqlite:///{self.directory / 'data' / 'ledger.db'}")
-            self._ledger = SqlLedger(url)
+            self._ledger = SqlLedger(f"sqlite:///{self.directory / 'data' / 'ledger.db'}")
             self._ledger.upgrade()
         return self._ledger
 
@@ -252,37 +360,77 @@ class Installation:
     def run(self, reference: str) -> RunRecord:
         return self.ledger.run(SCOPE, reference)
 
-    def jobs(self) -> Sequence[JobRecord]:
-        now = datetime.now(UTC)
-        return self.ledger.jobs(SCOPE, since=now - timedelta(hours=1), until=now + timedelta(minutes=1))
+    def job(self, reference: str) -> JobRecord:
+        """The only job of a run."""
+        (job,) = self.run(reference).jobs
+        return job
 
-    def occurrences(self) -> Sequence[OccurrenceRecord]:
-        now = datetime.now(UTC)
-        return self.ledger.occurrences(SCOPE, since=now - timedelta(hours=2), until=now + timedelta(minutes=2))
+    def events(self, reference: str) -> list[str]:
+        """What happened to a run and its jobs, in order."""
+        return [event.action for event in self.run(reference).events]
 
-    def finished(self, reference: str, *, within: float) -> RunRecord:
+    def occurrences(self, schedule: str) -> list[OccurrenceRecord]:
+        now = datetime.now(UTC)
+        found = self.ledger.occurrences(SCOPE, since=now - timedelta(hours=12), until=now + timedelta(minutes=2))
+        return [occurrence for occurrence in found if occurrence.schedule == schedule]
+
+    def checks(self) -> Sequence[CheckRecord]:
+        """The newest check of every subject, as a report would read them."""
+        now = datetime.now(UTC)
+        return self.ledger.latest_checks(SCOPE, since=now - timedelta(hours=1), until=now)
+
+    def mails(self) -> Sequence[MailRecord]:
+        return self.ledger.mails(SCOPE, since=datetime.now(UTC) - timedelta(hours=1))
+
+    def finished(self, reference: str, *, within: float = 40) -> RunRecord:
         """The run once it has ended."""
 
         def ended() -> RunRecord | None:
             record = self.run(reference)
             return record if record.finished_at else None
 
-        return poll(ended, within=within, what=f"run {reference[:8]} ends: {self.run(reference)}")
+        try:
+            return poll(ended, within=within, what=f"run {reference[:8]} ends")
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.run(reference)}\n{self.events(reference)}\n{self._logs()}") from None
+
+    def busy(self, reference: str) -> list[JobRecord]:
+        """The jobs of a run that are in a worker's hands."""
+        return [job for job in self.run(reference).jobs if job.state is JobState.RUNNING]
+
+    def holder(self, reference: str) -> Process:
+        """The worker that holds the only job of a run."""
+        (job,) = poll(lambda: self.busy(reference), within=30, what="the job runs")
+        pid = int(job.worker.split(":")[1])
+        return next(process for process in self.processes if process.pid == pid)
+
+    def _logs(self) -> str:
+        return "\n".join(f"-- {process.name}\n{process.said_last()}" for process in self.processes)
 
     def show(self, reference: str) -> dict[str, Any]:
         """`ronde show --json`, as another program reads it."""
         value: dict[str, Any] = json.loads(self.ronde("show", reference, "--json", check=True).stdout)
         return value
 
+    def left(self) -> list[LabProcess]:
+        """Every process of the installation itself that is alive: not its hosts, relay or broker."""
+        return marked(self.directory)
+
     def close(self) -> None:
-        """End everything that was started, newest first."""
-        for process in reversed(self.processes):
-            process.stop(patience=5)
+        """End everything that was started."""
+        for process in self.processes:
+            process.popen.kill()
+        for process in self.processes:
+            process.popen.wait(10)
+        end(self.left(), ask=False)
         if self._ledger is not None:
             self._ledger.close()
         self.mail.stop()
-        self.broker.stop()
-        self._stack.close()
+        self.broker.kill()
+        self.resources.close()
+
+
+RONDE = (str(Path(PYTHON).parent / "ronde"),)
 
 
 def _celery(kind: str, *arguments: str) -> list[str]:
