@@ -9,7 +9,7 @@ import structlog
 
 from ronde.engine.parts import Engine
 from ronde.engine.planning import Planner, Wish, report_job
-from ronde.model.errors import InputError, QueueError
+from ronde.model.errors import InputError, InventoryError, QueueError
 from ronde.model.inventory import Client, Inventory, Schedule
 from ronde.model.plan import JobPlan, Occurrence, Order, Trigger, digest
 from ronde.model.records import Scope
@@ -40,19 +40,25 @@ def fire(engine: Engine, client: str, schedule: str) -> int:
     if found is None or entry is None:
         log.info("no such schedule any more", client=client, schedule=schedule)
         return 0
-    return _fire_all(engine, [(found, schedule, entry)])[0]
+    fired, _ = _fire_all(engine, [(found, schedule, entry)])
+    if fired:
+        send_due(engine)
+    return fired
 
 
 def roll_call(engine: Engine, beat: str) -> RollCall:
-    """Once a minute: fire what beat lost, mark what is too late, and move on what lost its message or worker."""
+    """Once a minute: move on what lost its message or worker, fire what beat lost, and mark what is too late.
+
+    What is under way comes first and needs no inventory: a broken one must not keep a dead worker's job `running`.
+    """
     now = engine.clock.now()
     engine.ledger.beat_seen(beat, now)
-    fired, missed = _fire_all(engine, list(_all_entries(engine.inventories.current())))
     reaped = engine.ledger.reap(now)
     for run in dict.fromkeys([*reaped, *engine.ledger.unfinished(now)]):
         engine.ledger.advance(run, now)
+    fired, missed = _fire_everything(engine)
     sent = send_due(engine)
-    engine.queue.deliver()
+    _deliver(engine)
     return RollCall(fired, missed, len(reaped), sent)
 
 
@@ -85,6 +91,22 @@ def advance(engine: Engine, run: str) -> bool:
     ended = engine.ledger.advance(run, engine.clock.now())
     send_due(engine)
     return ended
+
+
+def _fire_everything(engine: Engine) -> tuple[int, int]:
+    try:
+        inventory = engine.inventories.current()
+    except InventoryError as error:
+        log.warning("nothing is fired: no inventory is in force", problems=error.problems)
+        return 0, 0
+    return _fire_all(engine, list(_all_entries(inventory)))
+
+
+def _deliver(engine: Engine) -> None:
+    try:
+        engine.queue.deliver()
+    except QueueError as error:
+        log.warning("the broker is away; mail waits for the next roll call", error=str(error))
 
 
 def _fire_all(engine: Engine, due: list[tuple[Client, str, Schedule]]) -> tuple[int, int]:
@@ -124,7 +146,6 @@ def _fire(engine: Engine, client: Client, name: str, entry: Schedule, item: Fire
     if run is None:
         return 0
     log.info("fired", client=client.client, schedule=name, due=item.due.isoformat(), run=run)
-    send_due(engine, run)
     return 1
 
 
