@@ -4,6 +4,7 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -18,6 +19,7 @@ from ronde.adapters.ledger import LedgerClock, SqlLedger
 from ronde.adapters.logs import configure_logs
 from ronde.adapters.mail import SmtpMailer
 from ronde.adapters.queue import CeleryQueue, make_app
+from ronde.adapters.queue.advances import Advances
 from ronde.adapters.queue.heartbeat import Heartbeat
 from ronde.adapters.queue.sender import NoQueue
 from ronde.adapters.secrets import FileSecrets
@@ -104,6 +106,10 @@ class Services:
     @cached_property
     def queue(self) -> Queue:
         return self.queue_override or CeleryQueue(self.app)
+
+    @cached_property
+    def advances(self) -> Advances:
+        return Advances(self.queue)
 
     @cached_property
     def worker(self) -> str:
@@ -204,7 +210,22 @@ def inventory_or_none(ours: Services) -> Inventory | None:
 @lru_cache(maxsize=1)
 def _heart() -> Heartbeat:
     ours = services()
-    return Heartbeat(ours.holding.beat, every=ours.settings.heartbeat)
+    return Heartbeat(_heartbeat(ours), every=ours.settings.heartbeat)
+
+
+def _heartbeat(ours: Services) -> Callable[[], None]:
+    """What each heartbeat does: it first makes this worker known, again and again until the ledger takes it."""
+    known = False
+
+    def beat() -> None:
+        nonlocal known
+        if not known:
+            queues = sorted(str(name) for name in ours.app.amqp.queues.consume_from)
+            ours.ledger.worker_seen(ours.worker, queues, version("ronde"), ours.clock.now())
+            known = True
+        ours.holding.beat()
+
+    return beat
 
 
 def _keep_our_logging(**_: object) -> None:
@@ -212,12 +233,10 @@ def _keep_our_logging(**_: object) -> None:
 
 
 def _start_heart(**_: object) -> None:
-    ours = services()
-    queues = sorted(str(name) for name in ours.app.amqp.queues.consume_from)
-    ours.ledger.worker_seen(ours.worker, queues, version("ronde"), ours.clock.now())
     _heart().start()
 
 
 def _stop_heart(**_: object) -> None:
+    services().advances.stop()
     _heart().stop()
     services().close()
