@@ -1,21 +1,33 @@
 """Asking a listening socket whether its server is ready, and finding a port that nobody listens on."""
 
 import contextlib
+import random
 import socket
 import time
+from pathlib import Path
 
 from lab.process import Process
 
 _TRY_SECONDS = 1.0
 _READY_SECONDS = 10.0
 _PAUSE_SECONDS = 0.01
+_LOWEST = 10_000
+_OUTGOING = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
 def free_port(address: str) -> int:
-    """A TCP port of `address` that was free a moment ago; the taker must cope with having lost the race."""
-    with socket.socket() as probe:
-        probe.bind((address, 0))
-        return int(probe.getsockname()[1])
+    """A TCP port of `address` that was free a moment ago; the taker must cope with having lost the race.
+
+    It lies below the ports that the kernel gives to outgoing connections, so that a server which is stopped finds it
+    free again when it is started; among those, a client that keeps knocking may even be connected to itself.
+    """
+    lowest_outgoing = int(_OUTGOING.read_text(encoding="ascii").split()[0])
+    while True:
+        port = random.randrange(_LOWEST, lowest_outgoing)  # noqa: S311 - a port is no secret
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((address, port))
+            return port
 
 
 def greeting(address: str, port: int, *, say: bytes = b"") -> bytes:
