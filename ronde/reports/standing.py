@@ -46,6 +46,8 @@ class Standing:
         job = self.jobs.get(check.job)
         if job is None:
             return phrase("The record of the check is incomplete.")
+        if check.verdict is Verdict.FAILED:
+            return self._wrong_age(check.evidence_at)  # damage that was found stays found, whatever broke afterwards
         if job.state is not JobState.SUCCEEDED:
             return job_phrase(job)
         if check.evidence_at is None and check.verdict in {Verdict.OK, Verdict.WARNING}:
