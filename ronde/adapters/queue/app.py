@@ -81,8 +81,9 @@ def make_app(broker_url: str, *, roll_call: float = 60.0) -> Celery:
         broker_transport_options=dict(TRANSPORT),
         # 5.7.0 ends the worker when Redis restarts under an unacknowledged message; see consumer.py.
         worker_consumer="ronde.adapters.queue.consumer:SteadyConsumer",
-        # Threads share one process and its imports; they ignore Celery's time limits, so every wait has its own.
-        worker_pool="threads",
+        # Threads share one process and its imports; they ignore Celery's time limits, so every wait has its own. A
+        # thread that becomes free is noticed at once; see pool.py.
+        worker_pool="ronde.adapters.queue.pool:WakingThreads",
         # Nobody listens to events or sends remote control; both are chatter, and remote control is a way in.
         worker_send_task_events=False,
         worker_enable_remote_control=False,
