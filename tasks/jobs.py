@@ -5,7 +5,7 @@ from celery import shared_task
 from ronde.bootstrap import services
 from ronde.engine import firing
 from ronde.engine import work as engine_work
-from ronde.model.errors import LedgerError, QueueError
+from ronde.model.errors import LedgerError
 from ronde.ports import Hint
 from tasks.logs import log
 
@@ -13,13 +13,13 @@ from tasks.logs import log
 @shared_task(name="ronde.work")
 def work(job: str, attempt: int) -> None:
     """One attempt at one job. A doubled, late or early message does nothing."""
-    engine = services().engine
     try:
-        run = engine_work.work(engine, Hint(job, attempt))
-        if run is not None:
-            engine.queue.advance(run)
-    except (LedgerError, QueueError) as error:
+        run = engine_work.work(services().engine, Hint(job, attempt))
+    except LedgerError as error:
         log.warning("left to the roll call", job=job, error=str(error))
+        return
+    if run is not None:
+        services().advances.ask(run)
 
 
 @shared_task(name="ronde.advance")
