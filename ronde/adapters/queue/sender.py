@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 
 from celery import Celery
-from kombu.exceptions import OperationalError
+from kombu.exceptions import BatchPublishError, OperationalError
 from redis.exceptions import RedisError
 
 from ronde.adapters.queue.app import ADVANCE, CONTROL, DELIVER, DO, WORK
 from ronde.model.errors import QueueError
 from ronde.ports import Hint
 
-PUBLISH_ERRORS = (OperationalError, RedisError, OSError)
+PUBLISH_ERRORS = (OperationalError, BatchPublishError, RedisError, OSError)
 
 
 class CeleryQueue:
@@ -31,7 +31,8 @@ class CeleryQueue:
 
     def _send(self, messages: Sequence[tuple[str, list[object]]], queue: str) -> None:
         try:
-            with self._app.producer_or_acquire() as producer:
+            # One round trip for all. When it breaks nobody knows what arrived; what did not is sent again.
+            with self._app.producer_or_acquire() as producer, producer.batch():
                 for name, arguments in messages:
                     self._app.send_task(name, arguments, queue=queue, producer=producer, retry=False)
         except PUBLISH_ERRORS as error:
