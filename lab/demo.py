@@ -26,7 +26,7 @@ from rich.table import Table
 from lab.demo_verdict import Found, Judgement, judge
 from lab.errors import LabError
 from lab.faults import DEMO_FAULTS
-from lab.inventory import Writer
+from lab.inventory import reschedule
 from lab.process import wait_until
 from lab.world import Lab
 from ronde.adapters.ledger import SqlLedger
@@ -126,19 +126,17 @@ class Demo:
     def _plan(self, margin: float) -> Night:
         """Write schedules that are due at the first whole minute at least `margin` seconds away."""
         night = Night.soon(datetime.now(UTC), margin)
-        Writer(self.lab.parts, datetime.now(UTC)).write(night.schedules())
+        reschedule(self.lab.inventory, night.schedules())
         return night
 
     # -- setting up
 
     def _clean(self) -> None:
         """A demo starts from nothing: what an earlier one left, running or not, goes first."""
-        self.directory.mkdir(parents=True, exist_ok=True)
-        self.lab.down()
-        for path in self.directory.iterdir():
-            if path.name != "lab":
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
-        shutil.rmtree(self.lab.directory / "data", ignore_errors=True)
+        if self.directory.exists():
+            self.lab.down()
+            shutil.rmtree(self.directory)
+        self.directory.mkdir(parents=True)
 
     @contextmanager
     def _lab(self) -> Iterator[None]:

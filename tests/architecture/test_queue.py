@@ -17,9 +17,7 @@ NAMES = (queue_app.FIRE, queue_app.ROLL_CALL, queue_app.DO, queue_app.ADVANCE, q
 
 @pytest.fixture(scope="module")
 def app() -> Celery:
-    assert jobs
-    assert mail
-    assert schedules
+    assert {module.__name__ for module in (jobs, mail, schedules)} == {"tasks.jobs", "tasks.mail", "tasks.schedules"}
     made = make_app("memory://")
     made.finalize()
     return made

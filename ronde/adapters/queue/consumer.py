@@ -14,15 +14,15 @@ class SteadyConsumer(Consumer):  # type: ignore[misc]  # Celery ships no types
     which stumbles over the same, is given up when it fails.
     """
 
-    connection_errors: tuple[type[BaseException], ...]
+    connection_errors: tuple[type[Exception], ...]
 
     def __init__(self, *args: object, **options: object) -> None:
         super().__init__(*args, **options)
-        self.connection_errors = (*self.connection_errors, AttributeError)
+        self.connection_errors = (*self.connection_errors, AttributeError, OSError)
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
         try:
             super().on_connection_error_after_connected(exc)
-        except (AttributeError, OSError, *self.connection_errors) as error:
+        except self.connection_errors as error:
             log.warning("closing the dead broker connection failed", error=repr(error))
             self.connection = None
