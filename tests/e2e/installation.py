@@ -412,6 +412,11 @@ class Installation:
         value: dict[str, Any] = json.loads(self.ronde("show", reference, "--json", check=True).stdout)
         return value
 
+    def status(self) -> dict[str, Any]:
+        """`ronde status --json`."""
+        value: dict[str, Any] = json.loads(self.ronde("status", "--json").stdout)
+        return value
+
     def left(self) -> list[LabProcess]:
         """Every process of the installation itself that is alive: not its hosts, relay or broker."""
         return marked(self.directory)
