@@ -91,6 +91,9 @@ class Restic:
     def locks(self) -> Question:
         return self._ask("list", "locks")
 
+    def indexes(self) -> Question:
+        return self._ask("list", "index")
+
     def lock(self, identifier: str) -> Question:
         return self._ask("cat", "lock", identifier)
 

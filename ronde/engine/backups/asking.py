@@ -1,18 +1,13 @@
 """Puts questions through a shell and keeps every exchange as evidence."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
-from typing import TypeVar
 
 from ronde.facts.question import Question
-from ronde.model.backup.conclusion import DAMAGE_RULES
-from ronde.model.check import Exchange, Finding
+from ronde.model.check import Exchange
 from ronde.model.command import Answer
 from ronde.model.errors import RemoteError
 from ronde.ports import Clock, Shell
-
-Fact = TypeVar("Fact")
 
 
 class Interview:
@@ -55,17 +50,6 @@ class Interview:
             )
         )
         return answer
-
-    def ask_for(self, question: Question, parse: Callable[[Answer], Fact | Finding]) -> Fact | Finding:
-        """The fact, or the finding in its place.
-
-        Damage is only believed when it is seen twice: without a lock a prune or compaction running at the same time
-        may pull files from under the reader.
-        """
-        fact = parse(self.ask(question))
-        if isinstance(fact, Finding) and fact.rule in DAMAGE_RULES | {"backup-busy"}:
-            return parse(self.ask(question))
-        return fact
 
     def _broken(self, question: Question, started: datetime, error: RemoteError) -> Exchange:
         kept = error.exchange

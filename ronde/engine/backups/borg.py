@@ -46,8 +46,15 @@ class BorgExamination(Examination):
         if self.order.night.deep:
             self._bytes()
 
+    def fingerprint(self) -> object:
+        """The segments and the number of the last transaction; behind ssh nothing that is cheap."""
+        if self.borg.far:
+            return None
+        answer = self.interview.ask(self.borg.files())
+        return answer.exit_status, frozenset(answer.stdout.splitlines())
+
     def _archives(self) -> None:
-        listed = self.interview.ask_for(self.borg.archives(), self._parser(borg.parse_archives))
+        listed = self.ask_for(self.borg.archives(), self._parser(borg.parse_archives))
         if isinstance(listed, Finding):
             self.learn(repository=listed)
             return
@@ -65,21 +72,18 @@ class BorgExamination(Examination):
         self.learn(profiles={point.id: known[point.id] for point in points if point.id in known})
         for point in reversed(points[-PROFILES_NEEDED:]):
             if point.id not in self.evidence.profiles:
-                profile: Profile | Finding = self.interview.ask_for(
+                profile: Profile | Finding = self.ask_for(
                     self.borg.profile(point.name), self._parser(borg.parse_profile)
                 )
                 self.learn(profiles={**self.evidence.profiles, point.id: profile})
         if len(points) > 1:
             question = self.borg.diff(points[-2].name, points[-1].name)
-            self.learn(churn=self.interview.ask_for(question, self._parser(borg.parse_diff)))
+            self.learn(churn=self.ask_for(question, self._parser(borg.parse_diff)))
 
     def _complete(self) -> Complete | Finding:
         if self.borg.far:
             return info("backup-sample-impossible", "The segments behind ssh cannot be counted from here.")
-        found = self._count()
-        if isinstance(found, Finding) and found.rule == "backup-incomplete":
-            return self._count()  # a compaction may have moved segments between the two looks
-        return found
+        return self.sure(self._count)
 
     def _count(self) -> Complete | Finding:
         files = borg.parse_files(self.interview.ask(self.borg.files()))
@@ -94,14 +98,14 @@ class BorgExamination(Examination):
     def _bytes(self) -> None:
         limit, night, parts = self.order.limit, self.order.night, self.order.objective.parts
         question = self.borg.check_archive(limit, self.backup.prefix)
-        self.learn(structure=self.interview.ask_for(question, self._parser(borg.parse_check_archive)))
+        self.learn(structure=self.ask_for(question, self._parser(borg.parse_check_archive)))
         if parts and self.borg.far:
             why = "The segments to sample lie behind ssh; declare this backup under the host that has them."
             self.learn(sampled=warning("backup-sample-impossible", why))
         elif parts:
             part = (next_part(parts, night.memory.coverage, night.memory.damages), parts)
             parse = partial(borg.parse_check_segments, version=self.version, part=part)
-            self.learn(sampled=self.interview.ask_for(self.borg.check_segments(limit, part), parse), attempted=part)
+            self.learn(sampled=self.ask_for(self.borg.check_segments(limit, part), parse), attempted=part)
 
     def _parser(self, parse: Callable[..., Fact]) -> Callable[[Answer], Fact]:
         return partial(parse, version=self.version)

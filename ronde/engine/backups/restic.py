@@ -31,13 +31,18 @@ class ResticExamination(Examination):
         if not isinstance(tool, Tool):
             return
         self.version, self.interview.tool = tool.version, str(tool)
-        repository = self.interview.ask_for(self.restic.config(), partial(restic.parse_config, version=self.version))
+        repository = self.ask_for(self.restic.config(), partial(restic.parse_config, version=self.version))
         self.learn(repository=repository)
         if isinstance(repository, Repository):
             self.learn(locks=self._locks())
             self._points()
             if self.order.night.deep:
                 self._bytes()
+
+    def fingerprint(self) -> object:
+        """The index files: a prune writes new ones."""
+        answer = self.interview.ask(self.restic.indexes())
+        return answer.exit_status, frozenset(answer.stdout.split())
 
     def _locks(self) -> Locks | Finding:
         identifiers = restic.parse_lock_list(self.interview.ask(self.restic.locks()), self.version)
@@ -58,7 +63,7 @@ class ResticExamination(Examination):
         return () if isinstance(listed, Finding) else listed
 
     def _points(self) -> None:
-        listed = self.interview.ask_for(self.restic.snapshots(), partial(restic.parse_snapshots, version=self.version))
+        listed = self.ask_for(self.restic.snapshots(), partial(restic.parse_snapshots, version=self.version))
         if not isinstance(listed, Points):
             self.learn(points=listed)
             return
@@ -82,17 +87,17 @@ class ResticExamination(Examination):
 
     def _profile(self, point: Point) -> Profile | Finding:
         parse = partial(restic.parse_stats, version=self.version, point=point)
-        return self.interview.ask_for(self.restic.stats(point.id), parse)
+        return self.ask_for(self.restic.stats(point.id), parse)
 
     def _churn(self, before: Point, newest: Point) -> None:
         question = self.restic.diff(before.id, newest.id)
-        self.learn(churn=self.interview.ask_for(question, partial(restic.parse_diff, version=self.version)))
+        self.learn(churn=self.ask_for(question, partial(restic.parse_diff, version=self.version)))
 
     def _bytes(self) -> None:
         night, parts = self.order.night, self.order.objective.parts
         part = (next_part(parts, night.memory.coverage, night.memory.damages), parts) if parts else None
         question = self.restic.check(self.version, self.order.limit, part)
-        proven = self.interview.ask_for(question, partial(restic.parse_check, version=self.version, part=part))
+        proven = self.ask_for(question, partial(restic.parse_check, version=self.version, part=part))
         if isinstance(proven, Finding):
             self.learn(**{"sampled" if part else "structure": proven}, attempted=part or (0, 0))
         else:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -25,6 +26,7 @@ from tests.integration.backup.bench import (
     PASSWORD,
     Bench,
     Vault,
+    copy_of,
     declare_borg,
     declare_restic,
     rules,
@@ -174,27 +176,37 @@ def _make(bench: Bench, tool: str, secret: str) -> None:
         borg.backup(bench.source, "srv-0")
 
 
-def test_a_reader_who_may_not_write_can_check_and_leaves_nothing(borg_bench: Bench) -> None:
-    """Borg and restic both need to write for a lock; neither check does."""
+class ReadOnly(LocalShell):
+    """Everything runs as nobody."""
 
-    class ReadOnly(LocalShell):
-        def run(self, command: Command) -> Answer:
-            user = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
-            return super().run(Command((*user, *command.argv), command.stdin, command.timeout, None, command.cap))
+    def run(self, command: Command) -> Answer:
+        user = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+        return super().run(Command((*user, *command.argv), command.stdin, command.timeout, None, command.cap))
 
-    for path in [borg_bench.root, *borg_bench.root.parents]:
-        if path.stat().st_mode & 0o005 != 0o005 and path != Path("/"):
-            path.chmod(path.stat().st_mode | 0o005)
-    subprocess.run(["chmod", "-R", "a+rX", str(borg_bench.borg.repository)], check=True)
-    before = tree_of(borg_bench.borg.repository)
-    shell = ReadOnly(home=borg_bench.home, environment={"TMPDIR": str(borg_bench.tmp)})
-    request = borg_bench.request(declare_borg(borg_bench, **ALL), deep=True)
+
+@pytest.fixture
+def public_bench(borg_template: Path) -> Iterator[Bench]:
+    """A bench that other users may enter, which pytest's own folders do not allow."""
+    with TemporaryDirectory(prefix="ronde-bench-") as folder:
+        Path(folder).chmod(0o755)
+        bench = Bench(Path(folder))
+        copy_of(borg_template, bench.root)
+        subprocess.run(["chmod", "-R", "a+rX", str(bench.borg.repository)], check=True)
+        yield bench
+
+
+def test_a_reader_who_may_not_write_can_check_and_leaves_nothing(public_bench: Bench) -> None:
+    """Borg needs to write for a lock; the check does not."""
+    repository = public_bench.borg.repository
+    before = tree_of(repository)
+    shell = ReadOnly(home=public_bench.home, environment={"TMPDIR": str(public_bench.tmp)})
+    request = public_bench.request(declare_borg(public_bench, **ALL), deep=True)
     check = check_backup(shell, Vault(), request)
     assert check.verdict is Verdict.OK, check.findings
-    assert tree_of(borg_bench.borg.repository) == before
-    assert list(borg_bench.tmp.iterdir()) == []
+    assert tree_of(repository) == before
+    assert list(public_bench.tmp.iterdir()) == []
 
-    (borg_bench.borg.repository / "config").chmod(0o600)
+    (repository / "config").chmod(0o600)
     refused = check_backup(shell, Vault(), request)
     assert (refused.verdict, rules(refused)) == (Verdict.UNKNOWN, {"backup-not-readable"})
 
