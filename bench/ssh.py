@@ -1,0 +1,122 @@
+"""Commands on many hosts through the whole path, against bare paramiko, pyinfra and Ansible on the same hosts.
+
+A job of Ronde here is one clock check a command: the smallest thing it does that asks a host anything. It is claimed in
+the ledger, asked over one connection a job, judged, and recorded with its evidence.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from bench.figures import Figure, Goal, Profile, ratios, seconds
+from bench.measuring import memory_of, rounds, timed
+from bench.peers import Peers
+from bench.plant import CLIENT, Plant, running
+from bench.scale import Scale
+from lab.hosts import Hosts, many_hosts
+from ronde.facts.clock import clock_question
+from ronde.model.plan import JobPlan, Lane, Step, Target, TargetKind
+
+TIMES = (1, 5)
+_FLOOR = Goal(1.3)
+_PYINFRA = Goal(2.0, at_least=True)
+_RAW = Goal(8.0, at_least=True)
+
+
+def measure(directory: Path, scale: Scale) -> Sequence[Figure]:
+    with many_hosts(scale.hosts, directory / "hosts") as hosts:
+        peers = Peers(directory / "peers", hosts, clock_question().command.line, scale.parallel)
+        peers.prepare()
+        figures: list[Figure] = []
+        for times in TIMES:
+            figures += _compare(directory / f"ronde-{times}", hosts, peers, times, scale)
+        return [*figures, _memory(directory / "memory", hosts)]
+
+
+def _compare(directory: Path, hosts: Hosts, peers: Peers, times: int, scale: Scale) -> list[Figure]:
+    with running(Plant(directory, scale.parallel, [_client(hosts)])) as plant:
+        plan = _jobs(hosts, times, scale.parallel)
+        plant.await_end(plant.order(plan))  # a worker that runs has its threads and its connections to the ledger
+        ours = partial(timed, lambda: plant.await_end(plant.order(plan)))
+        fast = rounds(
+            {"ronde": ours, "floor": partial(peers.floor, times), "pyinfra": partial(peers.pyinfra, times)},
+            scale.rounds,
+        )
+        slow = rounds({"ronde": ours, **_ansible(peers, times)}, scale.slow_rounds)
+        start = peers.ansible_start() if times == 1 else None
+    figures = _figures(fast, slow, f"{len(hosts.servers)} hosts × {times}", start)  # noqa: RUF001 - that is what it is
+    return [
+        one if one.reached in {True, None} else one.explained(_profile(directory / "profiled", hosts, plan, scale))
+        for one in figures
+    ]
+
+
+def _ansible(peers: Peers, times: int) -> Mapping[str, Callable[[], float]]:
+    return {f"ansible {module}": partial(peers.ansible, module, times) for module in ("raw", "command")}
+
+
+def _figures(
+    fast: Mapping[str, Sequence[float]], slow: Mapping[str, Sequence[float]], what: str, start: float | None
+) -> list[Figure]:
+    ours, again = fast["ronde"], slow["ronde"]
+    name = f"ssh: {what}, time"
+    faster = f"ssh: {what}, times faster"
+    both = f"Ronde {seconds(ours)}"
+    floor, pyinfra = fast["floor"], fast["pyinfra"]
+    raw, command = slow["ansible raw"], slow["ansible command"]
+    beginning = "" if start is None else f", of which it needs {start:.2f} s to start"
+    return [
+        Figure(name, ratios(ours, floor), "times", "bare paramiko", _FLOOR, f"{both}, paramiko {seconds(floor)}"),
+        Figure(faster, ratios(pyinfra, ours), "times", "pyinfra", _PYINFRA, f"{both}, pyinfra {seconds(pyinfra)}"),
+        Figure(
+            faster,
+            ratios(raw, again),
+            "times",
+            "Ansible raw",
+            _RAW,
+            f"Ronde {seconds(again)}, Ansible {seconds(raw)}{beginning}",
+        ),
+        Figure(
+            faster,
+            ratios(command, again),
+            "times",
+            "Ansible command",
+            None,
+            f"Ronde {seconds(again)}, Ansible {seconds(command)}",
+        ),
+    ]
+
+
+def _profile(directory: Path, hosts: Hosts, plan: Sequence[JobPlan], scale: Scale) -> Profile:
+    profile: Profile = {}
+    with running(Plant(directory, scale.parallel, [_client(hosts)], profiled=True)) as plant:
+        plant.await_end(plant.order(plan))
+        with plant.watched(profile):
+            plant.await_end(plant.order(plan))
+    return profile
+
+
+def _memory(directory: Path, hosts: Hosts) -> Figure:
+    """The work process's peak with every host at once; how many truly were is read from the ledger."""
+    count = len(hosts.servers)
+    with running(Plant(directory, count, [_client(hosts)])) as plant:
+        worker = plant.workers["work"].pid
+        before = memory_of(worker)
+        run = plant.order(_jobs(hosts, 1, count))
+        plant.await_end(run)
+        peak, together = memory_of(worker, "VmHWM"), plant.concurrency(run)
+    note = f"{before:.0f} MB before the first job; {together} of {count} hosts were under way at once"
+    return Figure(f"ssh: peak memory, {count} hosts at once", [peak], "MB", "the same process, idle", None, note)
+
+
+def _jobs(hosts: Hosts, times: int, places: int) -> list[JobPlan]:
+    steps = tuple(Step(f"clock-{number}", "clock") for number in range(times))
+    lanes = (Lane(f"client:{CLIENT}", places),)
+    return [JobPlan(Target(CLIENT, TargetKind.HOST, s.name), "bench", steps, lanes) for s in hosts.servers]
+
+
+def _client(hosts: Hosts) -> Mapping[str, Any]:
+    common = {"key": f"file://{hosts.key}", "host_key": hosts.host_key}
+    entries = {s.name: {"address": s.address, "port": s.port, "user": s.user, **common} for s in hosts.servers}
+    return {"client": CLIENT, "name": "Bench", "hosts": entries, "limits": {"per_client": max(1, len(entries))}}
