@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import TypeAdapter
 
-from ronde.engine.backups import BackupRequest, check_all, check_clock, skew_of
+from ronde.engine.backups import BackupRequest, check_all, check_clock, skew_of, unreached
 from ronde.engine.machines import MachinesRequest, check_machines
 from ronde.engine.parts import Engine, ReportOrder
 from ronde.model.backup.history import PastCheck
@@ -95,25 +95,21 @@ def run_step(context: JobContext, step: Step) -> None:
     use(context, step)
 
 
-def planned_subjects(steps: tuple[Step, ...], target: Target) -> list[tuple[str, str]]:
-    """(kind, subject) of everything the steps were to examine; what has no check in the end was not verified."""
-    subjects: list[tuple[str, str]] = []
-    for step in steps:
-        if step.use == "backups":
-            subjects += [(backup.tool, backup.name) for backup in _backups(step)]
-        elif step.use == "machines":
-            subjects.append(("vcenter", target.name))
-    return subjects
-
-
 def missing_checks(context: JobContext, error: RondeError) -> list[Check]:
-    """One `unknown` check for each planned subject that has none."""
+    """One check for each planned subject that was not examined: `unknown`, or worse when that lasts for nights."""
     done = {(check.kind, check.subject) for check in context.checks}
-    return [
-        unverified(subject, kind, context.target.name, f"not-verified-{error.code}", f"not verified: {error.message}")
-        for kind, subject in planned_subjects(context.claim.plan.steps, context.target)
-        if (kind, subject) not in done
-    ]
+    missing: list[Check] = []
+    for step in context.claim.plan.steps:
+        if step.use == "backups":
+            missing += [
+                unreached(request, error)
+                for request in _requests(context, step)
+                if (request.backup.tool, request.backup.name) not in done
+            ]
+        elif step.use == "machines" and ("vcenter", context.target.name) not in done:
+            name, rule = context.target.name, f"not-verified-{error.code}"
+            missing.append(unverified(name, "vcenter", name, rule, f"not verified: {error.message}"))
+    return missing
 
 
 def _clock(context: JobContext, _step: Step) -> None:
@@ -126,10 +122,10 @@ def _backups(step: Step) -> list[Backup]:
     return BACKUPS.validate_python(step.parameters.get("backups", []))
 
 
-def _check_backups(context: JobContext, step: Step) -> None:
+def _requests(context: JobContext, step: Step) -> list[BackupRequest]:
     history = context.engine.ledger.history(context.scope, context.target.name, BACKUP_KINDS, before=context.now)
     deep = cast("list[str]", step.parameters.get("deep", []))
-    requests = [
+    return [
         BackupRequest(
             client=context.client.client,
             host=context.target.name,
@@ -145,6 +141,10 @@ def _check_backups(context: JobContext, step: Step) -> None:
         )
         for backup in _backups(step)
     ]
+
+
+def _check_backups(context: JobContext, step: Step) -> None:
+    requests = _requests(context, step)
     context.checks += check_all(context.shell(), context.engine.secrets, requests)
 
 
