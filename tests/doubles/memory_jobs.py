@@ -1,12 +1,13 @@
 """The life of a job in memory; see `ronde.ports.Jobs`."""
 
 import secrets
-from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter, defaultdict, deque
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from ronde.model.check import Check
+from ronde.model.lanes import Group, allot, has_room, held_places, lanes_text
 from ronde.model.records import CheckRecord, EvidenceRecord, JobOutcome, evidence_digest, trouble_of_ending
 from ronde.model.run import (
     JOB_OPEN,
@@ -31,24 +32,12 @@ class MemoryJobs(Store):
     ) -> Sequence[Hint]:
         with self._all_or_nothing():
             under_way = [job for job in self._t.jobs.values() if _under_way(job, now)]
-            held = Counter(lane.name for job in under_way for lane in job.plan.lanes)
-            waiting = sorted(
-                (job for job in self._t.jobs.values() if _is_due(job, now) and run in {None, job.run}),
-                key=lambda job: (job.wake_at, job.created_at, job.position),
-            )
-            turns: dict[str, list[JobRow]] = defaultdict(list)
-            for job in waiting:
-                turns[job.client].append(job)
-            chosen: list[JobRow] = []
-            while turns and len(chosen) < limit:
-                for client in sorted(turns):
-                    first = next((job for job in turns[client] if _room(job, held)), None)
-                    if first is None or len(chosen) == limit:
-                        del turns[client]
-                        continue
-                    turns[client].remove(first)
-                    held.update(lane.name for lane in first.plan.lanes)
-                    chosen.append(first)
+            queues: dict[Group, deque[JobRow]] = defaultdict(deque)
+            for job in sorted(self._t.jobs.values(), key=lambda job: (job.wake_at, job.created_at, job.position)):
+                if _is_due(job, now) and run in {None, job.run}:
+                    queues[Group(job.client, lanes_text(job.plan.lanes))].append(job)
+            waiting = {group: len(queue) for group, queue in queues.items()}
+            chosen = [queues[group].popleft() for group in allot(waiting, _held(under_way), limit)]
             for job in chosen:
                 self._put(job, sends=job.sends + 1, wake_at=now + timedelta(seconds=resend_after))
             return [Hint(job.id, job.attempt) for job in chosen]
@@ -65,7 +54,7 @@ class MemoryJobs(Store):
                 self._put(job, wake_at=job.not_before)
                 return Refusal.EARLY
             running = [other for other in self._t.jobs.values() if other.state is JobState.RUNNING]
-            if not _room(job, Counter(lane.name for other in running for lane in other.plan.lanes)):
+            if not has_room(lanes_text(job.plan.lanes), _held(running)):
                 self._put(job, wake_at=now)
                 return Refusal.NO_ROOM
             return self._take(job, worker, now, now + timedelta(seconds=lease))
@@ -201,5 +190,5 @@ def _is_due(job: JobRow, now: datetime) -> bool:
     return job.state in job_sources(JobEvent.CLAIM) and job.wake_at <= now and useful
 
 
-def _room(job: JobRow, held: Mapping[str, int]) -> bool:
-    return all(held.get(lane.name, 0) < lane.places for lane in job.plan.lanes)
+def _held(jobs: Iterable[JobRow]) -> Counter[str]:
+    return held_places((lanes_text(job.plan.lanes), 1) for job in jobs)

@@ -10,8 +10,8 @@ from sqlalchemy import Connection, bindparam, func, select, text, update
 from ronde.adapters.ledger.endings import COLUMNS, end
 from ronde.adapters.ledger.part import AnyRow, Part, among, event, tell
 from ronde.adapters.ledger.prepared import Prepared
-from ronde.adapters.ledger.sending import has_room, held_places
 from ronde.adapters.ledger.tables import jobs, runs, workers
+from ronde.model.lanes import has_room, held_places
 from ronde.model.plan import job_from_json
 from ronde.model.run import JobEvent, JobState, Policy, RunState, change_job, job_sources
 from ronde.ports import Claim, Hint, Refusal, Renewal
@@ -38,9 +38,11 @@ _RUNNING = Prepared(
     .group_by(jobs.c.lanes)
 )
 # On PostgreSQL claimers of one lane go one after the other; the order of the locks keeps them from waiting in a circle.
-_LOCK_LANES = text(
-    "SELECT pg_advisory_xact_lock(lock) FROM (SELECT hashtextextended(lane, 0) AS lock FROM"
-    " json_object_keys(CAST(:lanes AS json)) AS lane ORDER BY 1) AS ordered"
+_LOCK_LANES = Prepared(
+    text(
+        "SELECT pg_advisory_xact_lock(lock) FROM (SELECT hashtextextended(lane, 0) AS lock FROM"
+        " json_object_keys(CAST(:lanes AS json)) AS lane ORDER BY 1) AS ordered"
+    )
 )
 _TAKE = Prepared(
     update(jobs)
@@ -99,7 +101,7 @@ class Claiming(Part):
 
     def _room(self, connection: Connection, lanes: str) -> bool:
         if not self._db.sqlite:
-            connection.execute(_LOCK_LANES, {"lanes": lanes})
+            _LOCK_LANES.change(connection, {"lanes": lanes})
         return has_room(lanes, held_places(_RUNNING.rows(connection, {})))
 
     def renew(self, worker: str, tokens: Collection[str], now: datetime, lease: float) -> Renewal:

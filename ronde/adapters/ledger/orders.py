@@ -10,9 +10,9 @@ from sqlalchemy import Connection, func, insert, select, update
 from ronde.adapters.ledger.endings import COLUMNS, end
 from ronde.adapters.ledger.part import Part, among, event, new_id, tell, within
 from ronde.adapters.ledger.tables import jobs, occurrences, runs, schedules_seen
-from ronde.adapters.ledger.types import canonical_text
 from ronde.model.check import Json
 from ronde.model.errors import InputError
+from ronde.model.lanes import lanes_text
 from ronde.model.plan import JobPlan, Occurrence, Order, digest, job_json, plan_json
 from ronde.model.records import Scope
 from ronde.model.run import JobEvent, JobState, RunState, job_sources
@@ -180,7 +180,7 @@ def _job_row(job: JobPlan, run: str, position: int, now: datetime) -> dict[str, 
         "policy": job.policy.value,
         "attempts_most": job.retry.attempts,
         "plan": job_json(job),
-        "lanes": canonical_text({lane.name: lane.places for lane in job.lanes}),
+        "lanes": lanes_text(job.lanes),
         "state": JobState.QUEUED.value,
         "attempt": 1,
         "worker": "",

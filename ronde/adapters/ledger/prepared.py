@@ -9,10 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Insert, Select, Update
+from sqlalchemy import Connection, Dialect, Insert, Select, TextClause, Update
 from sqlalchemy.types import TypeEngine
 
 _Convert = Callable[[Any], Any]
+_Statement = Select[*tuple[Any, ...]] | Insert | Update | TextClause
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class _Ready:
 class Prepared:
     """One statement without lists of varying length; `keys` names the columns that an INSERT is given."""
 
-    statement: Select[*tuple[Any, ...]] | Insert | Update
+    statement: _Statement
     keys: tuple[str, ...] | None = None
     _ready: dict[str, _Ready] = field(default_factory=dict)
 
@@ -50,7 +51,7 @@ class Prepared:
         return [ready.row(*_read(line, ready.readers)) for line in found]
 
     def change(self, connection: Connection, parameters: Mapping[str, Any]) -> int:
-        """Run a changing statement; how many rows it met."""
+        """Run a statement for its effect; how many rows it met."""
         _, cursor = self._run(connection, parameters)
         return int(cursor.rowcount)
 
@@ -68,9 +69,7 @@ class Prepared:
         return ready, cursor
 
 
-def _prepare(
-    statement: Select[*tuple[Any, ...]] | Insert | Update, keys: tuple[str, ...] | None, dialect: Dialect
-) -> _Ready:
+def _prepare(statement: _Statement, keys: tuple[str, ...] | None, dialect: Dialect) -> _Ready:
     compiled: Any = statement.compile(dialect=dialect, column_keys=None if keys is None else list(keys))
     writers = {name: _converter(bind.type, dialect, "bind") for bind, name in compiled.bind_names.items()}
     columns = list(statement.selected_columns) if isinstance(statement, Select) else []

@@ -1,11 +1,8 @@
 """Which queued jobs get a wake-up message: due, within their lanes, and fair between clients."""
 
-import json
-from collections import Counter, defaultdict, deque
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter, deque
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, case, func, or_, select, text, update
@@ -13,6 +10,7 @@ from sqlalchemy import Connection, and_, bindparam, case, func, or_, select, tex
 from ronde.adapters.ledger.part import Part, among
 from ronde.adapters.ledger.prepared import Prepared
 from ronde.adapters.ledger.tables import jobs
+from ronde.model.lanes import Group, allot, held_places
 from ronde.model.run import JOB_OPEN, JobEvent, JobState, job_sources
 from ronde.ports import Hint
 
@@ -58,59 +56,6 @@ _SENT = (
     .where(jobs.c.id.in_(bindparam("ids", expanding=True)), _claimable)
     .values(sends=jobs.c.sends + 1, wake_at=bindparam("again", type_=jobs.c.wake_at.type))
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Queued jobs of one client that share their lanes, as the canonical text of these."""
-
-    client: str
-    lanes: str
-
-
-@lru_cache(maxsize=4096)
-def places(lanes: str) -> tuple[tuple[str, int], ...]:
-    """The lanes and their places, from the text that jobs keep."""
-    return tuple(json.loads(lanes).items())
-
-
-def held_places(counts: Iterable[tuple[str, int]]) -> Counter[str]:
-    """How many places of each lane are taken, from how many jobs there are of each text of lanes."""
-    held: Counter[str] = Counter()
-    for lanes, count in counts:
-        for lane, _ in places(lanes):
-            held[lane] += count
-    return held
-
-
-def has_room(lanes: str, held: Mapping[str, int]) -> bool:
-    return all(held[lane] < most for lane, most in places(lanes))
-
-
-def allot(waiting: Mapping[Group, int], held: Counter[str], limit: int) -> list[Group]:
-    """Who is sent next: one job of each client in turn, as long as lanes have room and jobs wait.
-
-    A group that has no room leaves the round: places only fill up here, so it could not get one later.
-    """
-    left = dict(waiting)
-    clients: dict[str, deque[Group]] = defaultdict(deque)
-    for group in sorted(waiting, key=lambda group: (group.client, group.lanes)):
-        clients[group.client].append(group)
-    chosen: list[Group] = []
-    turns = deque(clients.values())
-    while turns and len(chosen) < limit:
-        groups = turns.popleft()
-        while groups and not (left[groups[0]] and has_room(groups[0].lanes, held)):
-            groups.popleft()
-        if not groups:
-            continue
-        group = groups[0]
-        groups.rotate(-1)
-        held.update(lane for lane, _ in places(group.lanes))
-        left[group] -= 1
-        chosen.append(group)
-        turns.append(groups)
-    return chosen
 
 
 class Sending(Part):

@@ -1,6 +1,7 @@
 """Column types that keep the ledger's values exact on both engines."""
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,6 +15,7 @@ from ronde.model.plan import canonical
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_UNSTORABLE = re.compile("[\\0\\ud800-\\udfff]")
 
 
 def micros(instant: datetime) -> int:
@@ -45,9 +47,7 @@ def storable(text: str) -> str:
 
     Names of machines and error texts come from outside; one odd byte in them must not lose a whole night's record.
     """
-    if text.isprintable() and text.isascii():
-        return text
-    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+    return _UNSTORABLE.sub("\ufffd", text)
 
 
 class Words(TypeDecorator[str]):

@@ -219,7 +219,7 @@ def test_a_server_that_dies_under_us_is_told_and_found_again() -> None:
 def test_connections_that_died_while_idle_cost_nothing(postgres: Postgres, fresh_url: Callable[[str], str]) -> None:
     with opened(fresh_url("postgresql")) as ledger:
         run = ledger.create_run(order(job()), NOW)
-        postgres.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'ronde'")
+        postgres.sql("SELECT pg_terminate_backend(pid, 30000) FROM pg_stat_activity WHERE application_name = 'ronde'")
         assert seen(ledger, run).id == run
         assert ledger.create_run(order(job()), at(1))
 
