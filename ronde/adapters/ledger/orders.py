@@ -36,8 +36,12 @@ class SqlOrders(Part):
             _store(connection, rows)
         return run
 
-    def miss_occurrence(self, occurrence: Occurrence, reason: str, now: datetime, count: int = 1) -> bool:
+    def miss_occurrence(
+        self, occurrence: Occurrence, reason: str, now: datetime, count: int = 1, after: datetime | None = None
+    ) -> bool:
         with self._db.write() as connection:
+            if after is not None and self._newest_decided(connection, occurrence) not in {None, after}:
+                return False
             if not self._decide(connection, occurrence, now, reason=reason, instants=count):
                 return False
             data: dict[str, Json] = {"due": occurrence.due.isoformat(), "reason": reason, "count": count}
@@ -64,6 +68,15 @@ class SqlOrders(Part):
         )
         connection.execute(remember, {"first_seen": now, "definition": "", "decided_until": occurrence.due, **key})
         return True
+
+    def _newest_decided(self, connection: Connection, of: Occurrence) -> datetime | None:
+        """What the next decision starts from; the row stays locked until the transaction ends."""
+        row = connection.execute(
+            select(schedules_seen.c.first_seen, schedules_seen.c.decided_until)
+            .where(schedules_seen.c.client == of.client, schedules_seen.c.schedule == of.schedule)
+            .with_for_update()
+        ).first()
+        return None if row is None else max(row.first_seen, row.decided_until or row.first_seen)
 
     def _later(self, one: Any, other: Any) -> Any:
         """The later of two instants, neither of them NULL, in SQL."""

@@ -17,7 +17,7 @@ from ronde.model.records import JobOutcome, evidence_digest
 from ronde.model.run import JobEvent, JobState, Policy, change_job, job_sources, job_verdict
 from ronde.ports import Claim
 
-_LEVEL = 3  # of zlib: on listings of restic and borg it is within 8 % of level 6 at a third of the time
+_LEVEL = 3  # of zlib: half the time of level 6, for 5 % (restic's JSON) to 28 % (file listings) more bytes
 _SMALL = 128  # bytes; shorter texts are kept as they are
 _PLAIN, _ZLIB = b"\0", b"\1"  # the first byte of what is kept
 
