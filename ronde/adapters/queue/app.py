@@ -18,6 +18,9 @@ TRANSPORT = {
     # below never gets its turn. Must exceed polling_interval.
     "socket_timeout": 10,
     "socket_connect_timeout": 5,
+    # A sender makes one try: the ledger sends again. Without it a publish to a broker that is away takes six seconds,
+    # for each message anew. Workers and beat reconnect by broker_connection_max_retries below, not by this.
+    "max_retries": 0,
     "socket_keepalive": True,
     # Idle connections are asked for a sign of life this often; with 5 a dropped link is noticed within half a minute.
     "health_check_interval": 5,
