@@ -5,7 +5,7 @@ from celery import shared_task
 from ronde.bootstrap import services
 from ronde.engine import firing
 from ronde.engine import work as engine_work
-from ronde.model.errors import LedgerError
+from ronde.model.errors import InventoryError, LedgerError
 from ronde.ports import Hint
 from tasks.logs import log
 
@@ -15,7 +15,7 @@ def work(job: str, attempt: int) -> None:
     """One attempt at one job. A doubled, late or early message does nothing."""
     try:
         run = engine_work.work(services().engine, Hint(job, attempt))
-    except LedgerError as error:
+    except (LedgerError, InventoryError) as error:
         log.warning("left to the roll call", job=job, error=str(error))
         return
     if run is not None:

@@ -26,7 +26,9 @@ def work(engine: Engine, hint: Hint) -> str | None:
 
     Raises:
         LedgerError: the ledger could not be asked; the job stays queued and is sent again.
+        InventoryError: no inventory has ever been in force here; the job is left to a worker that has one.
     """
+    engine.inventories.current()
     asked_at = engine.holding.now()
     claim = engine.ledger.claim(hint, engine.worker, engine.clock.now(), engine.tuning.lease)
     if isinstance(claim, Refusal):
