@@ -30,7 +30,7 @@ class Advances:
         """Have the run moved on soon; never waits for the broker."""
         with self._change:
             self._asked[run] = None
-            if self._thread is None:
+            if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="advances", daemon=True)
                 self._thread.start()
             self._change.notify()
