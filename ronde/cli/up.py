@@ -37,8 +37,9 @@ def _children(services: Services, workers: int, beats: int) -> list[Child]:
     settings = services.settings
     children = []
     if settings.broker_url is None:
-        children.append(Child("broker", broker_command(settings.broker_socket), rank=2, patience=10))
-    children.append(Child("control", _celery("worker", "-Q", "control", "-c", "4", "-n", "control@%h"), rank=1))
+        children.append(Child("broker", broker_command(settings.broker_socket), rank=3, patience=10))
+    control = _celery("worker", "-Q", "control", "-c", "4", "-n", "control@%h")
+    children.append(Child("control", control, rank=2))  # after the workers: it moves on what they end
     for number in range(1, workers + 1):
         name = f"work-{number}"
         arguments = ("worker", "-Q", "work", "-c", str(settings.threads), "-n", f"{name}@%h")
