@@ -26,9 +26,12 @@ from lab.process import Process, end, spawn_module, tail
 from lab.sockets import await_greeting, free_port
 from lab.tls import make_certificate
 
-Behaviour = Literal["accept", "defer", "refuse", "refuse-recipient", "drop-after-data", "drop-before-data", "mute"]
+Behaviour = Literal[
+    "accept", "defer", "refuse", "refuse-recipient", "drop-after-data", "drop-before-data", "mute-after-data", "mute"
+]
 """accept: 250. defer: 451 after DATA. refuse: 554 after DATA. refuse-recipient: 550 to RCPT. drop-after-data: keep the
-message, then break the link without an answer. drop-before-data: break it and keep nothing. mute: no answer to DATA."""
+message, then break the link without an answer. drop-before-data: break it and keep nothing. mute-after-data: keep the
+message and never answer. mute: no answer to DATA, and nothing kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,11 +142,11 @@ class _Handler:
 
     async def handle_DATA(self, server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - the same
         behaviour = self._behaviour()
-        if behaviour in {"accept", "drop-after-data"}:
+        if behaviour in {"accept", "drop-after-data", "mute-after-data"}:
             self._keep(envelope)
         if behaviour.startswith("drop") and isinstance(server.transport, asyncio.WriteTransport):
             server.transport.abort()
-        if behaviour == "mute":
+        if behaviour.startswith("mute"):
             await asyncio.Event().wait()
         return {
             "defer": "451 4.3.0 try again later",
