@@ -9,11 +9,12 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -163,6 +164,7 @@ class Installation:
     Attributes:
         address: where broker and hosts listen.
         more: settings that differ from those of `environment`.
+        embedded: whether to leave the broker to `ronde up`.
     """
 
     directory: Path
@@ -171,6 +173,7 @@ class Installation:
     processes: list[Process] = field(default_factory=list)
     schedules: dict[str, Any] = field(default_factory=dict)
     more: dict[str, str] = field(default_factory=dict)
+    embedded: bool = False
     vcenters: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -180,6 +183,7 @@ class Installation:
         self.resources = ExitStack()
         self._key, self.public_key = client_key(self.directory)
         self._ledger: SqlLedger | None = None
+        self._mark = self.directory / "ronde"  # what its own processes are known by
 
     def __enter__(self) -> Self:
         return self
@@ -259,7 +263,26 @@ class Installation:
     def seen_since(self, name: str, since: datetime) -> None:
         """Let a schedule have been known since then, so that what was due meanwhile has to be decided."""
         entry = Schedule.model_validate(self.schedules[name])
+        assert self.ledger.ping()
+        self.change("DELETE FROM schedules_seen WHERE schedule = ?", name)
         self.ledger.see_schedules({(CLIENT, name): definition(entry, "UTC")}, since)
+
+    def mails_wait_less(self, by: timedelta) -> None:
+        """Let that much time pass for messages that wait for their next try."""
+        self.change(f"UPDATE outbox SET next_attempt_at = next_attempt_at - {by // timedelta(microseconds=1)}")
+
+    def mail_leases_end(self) -> None:
+        """Let enough time pass for the leases of senders that died; a live one must not be at work."""
+        self.change("UPDATE outbox SET lease_until = 0 WHERE lease_until IS NOT NULL")
+
+    def change(self, statement: str, *values: str) -> None:
+        """Change the ledger behind everybody's back."""
+        with closing(self.raw()) as raw, raw:
+            raw.execute(statement, values)
+
+    def raw(self) -> sqlite3.Connection:
+        """The ledger as a mere database; to be closed by whoever asked."""
+        return sqlite3.connect(self.directory / "data" / "ledger.db", timeout=20, isolation_level=None)
 
     # -- processes
 
@@ -268,10 +291,10 @@ class Installation:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("RONDE_")}
         return {
             **kept,
-            MARK: str(self.directory),
+            MARK: str(self._mark),
             "RONDE_INVENTORY": str(self.directory / "inventory"),
             "RONDE_DATA_DIR": str(self.directory / "data"),
-            "RONDE_BROKER_URL": self.broker.url,
+            **({} if self.embedded else {"RONDE_BROKER_URL": self.broker.url}),
             "RONDE_SMTP_HOST": self.mail.address,
             "RONDE_SMTP_PORT": str(self.mail.port or 1),
             "RONDE_SMTP_TLS": "none",
@@ -412,6 +435,15 @@ class Installation:
         value: dict[str, Any] = json.loads(self.ronde("show", reference, "--json", check=True).stdout)
         return value
 
+    def roll_calls(self, count: int) -> None:
+        """Wait for so many more roll calls."""
+        for _ in range(count):
+            last = self.ledger.health(datetime.now(UTC)).last_roll_call
+            poll(lambda now=last: self._called_since(now), within=30, what="another roll call")  # type: ignore[misc]  # bound now
+
+    def _called_since(self, then: datetime | None) -> bool:
+        return self.ledger.health(datetime.now(UTC)).last_roll_call != then
+
     def status(self) -> dict[str, Any]:
         """`ronde status --json`."""
         value: dict[str, Any] = json.loads(self.ronde("status", "--json").stdout)
@@ -419,7 +451,7 @@ class Installation:
 
     def left(self) -> list[LabProcess]:
         """Every process of the installation itself that is alive: not its hosts, relay or broker."""
-        return marked(self.directory)
+        return marked(self._mark)
 
     def close(self) -> None:
         """End everything that was started."""
