@@ -188,8 +188,14 @@ class Orders(Protocol):
             InputError: the order has no job, or no occurrence; what has no target is missed, with the reason.
         """
 
-    def miss_occurrence(self, occurrence: Occurrence, reason: str, now: datetime, count: int = 1) -> bool:
-        """Record a due instant as missed (`count` instants, the newest of which is named); False if decided before."""
+    def miss_occurrence(
+        self, occurrence: Occurrence, reason: str, now: datetime, count: int = 1, after: datetime | None = None
+    ) -> bool:
+        """Record a due instant as missed (`count` instants, the newest of which is named); False if decided before.
+
+        With `after`, only while that still is the newest decided instant (or the first sighting): two deciders that
+        sum up different numbers of missed instants must not both be believed.
+        """
 
     def decided_until(self, scope: Scope, keys: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], datetime]:
         """For each known (client, schedule) its newest decided instant, or the first sighting as defined, if later."""

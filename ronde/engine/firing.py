@@ -128,7 +128,7 @@ def _fire_all(engine: Engine, due: list[tuple[Client, str, Schedule]]) -> tuple[
 
 def _miss(engine: Engine, item: Missed, now: datetime) -> int:
     occurrence = Occurrence(item.client, item.schedule, item.due)
-    recorded = engine.ledger.miss_occurrence(occurrence, item.reason, now, item.count)
+    recorded = engine.ledger.miss_occurrence(occurrence, item.reason, now, item.count, item.after)
     if recorded:
         log.warning("missed", client=item.client, schedule=item.schedule, due=item.due.isoformat(), why=item.reason)
     return int(recorded)

@@ -28,13 +28,24 @@ class MemoryOrders(Store):
         self._t.jobs = {job.id: job for job in self._t.jobs.values() if job.run != run}
         self._t.events = [line for line in self._t.events if line.run != run]
 
-    def miss_occurrence(self, occurrence: Occurrence, reason: str, now: datetime, count: int = 1) -> bool:
+    def miss_occurrence(
+        self, occurrence: Occurrence, reason: str, now: datetime, count: int = 1, after: datetime | None = None
+    ) -> bool:
         with self._all_or_nothing():
+            if after is not None and self._newest_decided(occurrence) not in {None, after}:
+                return False
             if not self._decide(occurrence, now, None, reason, count):
                 return False
             data = {"due": aware(occurrence.due).isoformat(), "reason": reason, "count": count}
             self._tell(now, occurrence.client, "occurrence.miss", occurrence.schedule, data=data)
             return True
+
+    def _newest_decided(self, of: Occurrence) -> datetime | None:
+        name = (of.client, of.schedule)
+        if name not in self._t.seen:
+            return None
+        first = self._t.seen[name][1]
+        return max(first, self._t.decided.get(name, first))
 
     def _decide(self, one: Occurrence, now: datetime, run: str | None, reason: str, count: int) -> bool:
         key, name = (one.client, one.schedule, aware(one.due)), (one.client, one.schedule)

@@ -171,3 +171,10 @@ def test_an_instant_without_a_zone_is_refused(ledger: Ledger, naive: datetime) -
     with pytest.raises(ValueError, match="naive"):
         ledger.miss_occurrence(Occurrence(*NIGHT, naive), "late", NOW)
     assert ledger.runs(BOTH, since=at(-1)) == []
+
+
+def test_a_sum_of_missed_instants_is_believed_once(ledger: Ledger) -> None:
+    ledger.see_schedules({NIGHT: "0 2 * * *"}, at(0))
+    assert ledger.miss_occurrence(Occurrence(*NIGHT, at(600)), "down", at(700), 10, at(0))
+    assert not ledger.miss_occurrence(Occurrence(*NIGHT, at(660)), "down", at(701), 11, at(0))
+    assert ledger.miss_occurrence(Occurrence(*NIGHT, at(660)), "late", at(701), 1, at(600))
