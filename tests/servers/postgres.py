@@ -81,6 +81,7 @@ class Postgres:
             "max_connections=60",
             "shared_buffers=32MB",
             "logging_collector=off",
+            "dynamic_shared_memory_type=mmap",  # in the data directory, so that a kill leaves nothing in /dev/shm
         )
         with (self.root / "log").open("ab") as log:
             self._process = subprocess.Popen(
