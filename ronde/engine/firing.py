@@ -122,7 +122,8 @@ def _fire_all(engine: Engine, due: list[tuple[Client, str, Schedule]]) -> tuple[
         for item in decisions.missed:
             missed += _miss(engine, item, now)
         for due_now in decisions.fire:
-            fired += _fire(engine, client, name, entry, due_now, now)
+            done = _fire(engine, _planned(engine, client, entry, due_now, now), now)
+            fired, missed = fired + done[0], missed + done[1]
     return fired, missed
 
 
@@ -134,37 +135,47 @@ def _miss(engine: Engine, item: Missed, now: datetime) -> int:
     return int(recorded)
 
 
-def _fire(engine: Engine, client: Client, name: str, entry: Schedule, item: Fire, now: datetime) -> int:
-    occurrence = Occurrence(client.client, name, item.due)
+def _fire(engine: Engine, planned: Order | Missed, now: datetime) -> tuple[int, int]:
+    """How many (fired, missed) it came to; neither when the instant was decided before."""
+    if isinstance(planned, Missed):
+        return 0, _miss(engine, planned, now)
+    run = engine.ledger.claim_occurrence(planned, now)
+    if run is None or planned.occurrence is None:
+        return 0, 0
+    due = planned.occurrence
+    log.info("fired", client=due.client, schedule=due.schedule, due=due.due.isoformat(), run=run)
+    return 1, 0
+
+
+def _planned(engine: Engine, client: Client, entry: Schedule, item: Fire, now: datetime) -> Order | Missed:
+    """The order that answers a due instant, or why there can be none."""
     try:
-        order = _order(engine, client, name, entry, occurrence, now)
+        order = _order(engine, client, entry, item, now)
     except InputError as error:
-        return int(engine.ledger.miss_occurrence(occurrence, f"could not be planned: {error}", now))
-    if not order.jobs:
-        return int(engine.ledger.miss_occurrence(occurrence, "it has no target in the inventory", now))
-    run = engine.ledger.claim_occurrence(order, now)
-    if run is None:
-        return 0
-    log.info("fired", client=client.client, schedule=name, due=item.due.isoformat(), run=run)
-    return 1
+        return _unplanned(item, f"could not be planned: {error}")
+    return order if order.jobs else _unplanned(item, "it has no target in the inventory")
 
 
-def _order(engine: Engine, client: Client, name: str, entry: Schedule, occurrence: Occurrence, now: datetime) -> Order:
+def _unplanned(item: Fire, reason: str) -> Missed:
+    return Missed(item.client, item.schedule, item.due, item.after, item.due, reason)
+
+
+def _order(engine: Engine, client: Client, entry: Schedule, item: Fire, now: datetime) -> Order:
     delays = engine.tuning.retry_delays
     if entry.report is not None:
-        jobs: tuple[JobPlan, ...] = (report_job(client, entry.report, name, delays),)
+        jobs: tuple[JobPlan, ...] = (report_job(client, entry.report, item.schedule, delays),)
         version = digest(entry.purpose)
     else:
         planner = Planner(engine.playbooks, delays, now)
         jobs = planner.jobs(client, Wish(entry.purpose, entry.on, wait_for_windows=True))
         version = planner.digest(entry.purpose)
-    end = occurrence.due + entry.catch_up.within
+    end = item.due + entry.catch_up.within
     jobs = tuple(job if job.not_after else job.until(end) for job in jobs)
     return Order(
         playbook=entry.purpose,
         digest=version,
         jobs=jobs,
         trigger=Trigger.SCHEDULE,
-        requested_by=f"schedule {name}",
-        occurrence=occurrence,
+        requested_by=f"schedule {item.schedule}",
+        occurrence=Occurrence(item.client, item.schedule, item.due),
     )
