@@ -8,19 +8,13 @@ from rich.markup import escape
 from ronde.adapters.supervisor.broker import broker_facts
 from ronde.bootstrap import Services, build
 from ronde.cli.out import console, exit_for, print_json, shaped, told_errors
+from ronde.cli.signals import NeverStops
 from ronde.engine.backups import check_clock
 from ronde.engine.diagnosis import Diagnosis, Probes, diagnose
 from ronde.model.check import Check
 from ronde.model.inventory import Client
 from ronde.model.redaction import sanitise_terminal
 from ronde.model.verdict import Verdict
-
-
-class NeverStops:
-    """The signal of work that nobody can cancel."""
-
-    def check(self) -> None:
-        """Always go on; the adapters' own limits still hold."""
 
 
 def doctor(

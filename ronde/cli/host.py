@@ -14,6 +14,7 @@ from ronde.adapters.files.pins import pin_host_keys
 from ronde.adapters.ssh import scan_host_keys
 from ronde.bootstrap import Services, build
 from ronde.cli.out import console, exit_for, print_json, shaped, told_errors
+from ronde.cli.signals import NeverStops
 from ronde.engine.hosts import HostOnFile, Reached, find_host, hosts_on_file, reach
 from ronde.model.errors import InputError
 from ronde.model.hostkeys import HostKey, pins_after
@@ -25,13 +26,6 @@ _AT_ONCE = 16  # hosts connected to at the same time; a check is mostly waiting
 
 ClientOption = Annotated[str | None, typer.Option("--client", help="The client, when several have a host so named.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-
-
-class _NeverStops:
-    """The signal of work that a person ends with Ctrl-C."""
-
-    def check(self) -> None:
-        """Always go on; the adapters' own limits still hold."""
 
 
 @app.command("enrol")
@@ -55,7 +49,7 @@ def enrol(
         on_file = find_host(services.inventories.current(), host, client)
         pinned = tuple(HostKey.parse(line) for line in on_file.host.host_key)
         shells = services.shells
-        offered = scan_host_keys(shells.connector, shells.limits, on_file.client, host, _NeverStops())
+        offered = scan_host_keys(shells.connector, shells.limits, on_file.client, host, NeverStops())
         _show(on_file, offered, pinned)
         pins = pins_after(offered, pinned, fingerprints=fingerprint or (), replace=replace)
         if set(pins) == set(pinned):
@@ -117,7 +111,7 @@ def check(
 def _reach_all(services: Services, hosts: list[HostOnFile]) -> list[Reached]:
     shells, clock = services.shells, services.clock
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return list(pool.map(lambda on_file: reach(shells, on_file, clock, _NeverStops()), hosts))
+        return list(pool.map(lambda on_file: reach(shells, on_file, clock, NeverStops()), hosts))
 
 
 def _show(on_file: HostOnFile, offered: tuple[HostKey, ...], pinned: tuple[HostKey, ...]) -> None:
