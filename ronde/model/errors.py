@@ -30,6 +30,13 @@ RondeError                      something a person can be told, with what to do 
 from ronde.model.check import Exchange
 
 
+def with_advice(message: str, advice: str) -> str:
+    """Both in one line, as sentences."""
+    if not advice:
+        return message
+    return f"{message} {advice}" if message.endswith((".", "?", "!", ":")) else f"{message}. {advice}"
+
+
 class RondeError(Exception):
     """Something went wrong that a person can be told about.
 
@@ -49,8 +56,7 @@ class RondeError(Exception):
         self.exchange = exchange
 
     def __str__(self) -> str:
-        message = str(self.args[0]) if self.args else self.code
-        return f"{message} {self.advice}" if self.advice else message
+        return with_advice(str(self.args[0]) if self.args else self.code, self.advice)
 
     @property
     def message(self) -> str:

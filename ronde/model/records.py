@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from ronde.model.check import Check, Finding, Json
-from ronde.model.errors import RondeError
+from ronde.model.errors import RondeError, with_advice
 from ronde.model.plan import JobPlan, Target
 from ronde.model.run import IllegalChange, JobEvent, JobState, MailState, RunState
 from ronde.model.verdict import Level, Verdict
@@ -41,6 +41,9 @@ class Trouble:
     message: str
     advice: str = ""
     permanent: bool = False
+
+    def __str__(self) -> str:
+        return with_advice(self.message, self.advice)
 
     @classmethod
     def of(cls, error: RondeError) -> "Trouble":
