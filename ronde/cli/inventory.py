@@ -13,11 +13,11 @@ from ronde.adapters.files.first_inventory import schemas, write_first_inventory
 from ronde.adapters.files.inventory import CLIENTS, Loaded, client_files, load_inventory
 from ronde.adapters.files.playbooks import load_playbooks
 from ronde.cli.out import Exit, complain, console, print_json, told_errors
+from ronde.engine.ordering import find_client
 from ronde.model.errors import InputError, InventoryError
 from ronde.model.inventory import Client, Host, Inventory
 from ronde.model.inventory.problems import errors_of, warnings_of
 from ronde.model.units import format_duration
-from ronde.model.words import hint
 from ronde.settings import Settings, load_settings
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Check, look at and import the inventory.")
@@ -86,7 +86,7 @@ def show(
     Example: ronde inventory show client-example
     """
     with told_errors():
-        found = _client(valid_inventory(load_settings(), directory), client)
+        found = find_client(valid_inventory(load_settings(), directory), client)
         if as_json:
             print_json(found.model_dump(mode="json"))
         else:
@@ -137,13 +137,6 @@ def valid_inventory(settings: Settings, directory: Path | None = None) -> Invent
     if loaded.inventory is None:
         raise InventoryError(tuple(str(problem) for problem in errors_of(loaded.problems)))
     return loaded.inventory
-
-
-def _client(inventory: Inventory, name: str) -> Client:
-    found = inventory.clients.get(name)
-    if found is None:
-        raise InputError(f'there is no client "{name}"{hint(name, inventory.clients)}')
-    return found
 
 
 def _check_json(loaded: Loaded) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What every command shares: where words go, how JSON is printed, and which exit status means what."""
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from typing import Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from ronde.model.errors import InputError, RondeError
 from ronde.model.redaction import sanitise_terminal
@@ -27,6 +29,9 @@ class Exit(IntEnum):
     UNKNOWN = 3  # something could not be verified, and nothing worse
 
 
+INTERRUPTED = 130  # what shells give a command that Ctrl-C ended: 128 + SIGINT
+
+
 def exit_for(verdicts: list[Verdict]) -> Exit:
     """Warnings and failures are findings; with none of these, anything unknown, or nothing at all, is `UNKNOWN`."""
     if any(verdict in (Verdict.WARNING, Verdict.FAILED) for verdict in verdicts):
@@ -42,8 +47,12 @@ def console() -> Console:
 
 
 def print_json(value: Any) -> None:
-    """One JSON document on standard output."""
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+    """One JSON document on standard output; what a terminal would obey, or not show, stands in it as an escape."""
+    text = json.dumps(value, ensure_ascii=False, indent=2, default=str)
+    typer.echo(_UNSEEN.sub(lambda match: f"\\u{ord(match[0]):04x}", text))
+
+
+_UNSEEN = re.compile("[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 
 
 def complain(text: str) -> None:
@@ -61,6 +70,22 @@ def told_errors() -> Iterator[None]:
         raise typer.Exit(Exit.USAGE if isinstance(error, InputError) else Exit.UNKNOWN) from error
     except BrokenPipeError:
         raise typer.Exit(Exit.OK) from None
+
+
+def one_line(text: str) -> str:
+    """Words from outside on one line, harmless for the terminal: a name with a line break cannot forge a line."""
+    return " ".join(sanitise_terminal(text).split())
+
+
+def safe(text: str) -> str:
+    """The same, harmless for Rich's markup as well."""
+    return escape(one_line(text))
+
+
+def labelled(verdict: Verdict, label: str, words: str, width: int) -> str:
+    """A verdict's shape, a label as wide as its column, and the words; markup."""
+    plain = one_line(label)
+    return f"{shaped(verdict, escape(plain.ljust(width)))}  {safe(words)}"
 
 
 def shaped(verdict: Verdict, words: str) -> str:

@@ -12,8 +12,9 @@ import typer
 from rich.table import Table
 
 from ronde.bootstrap import Services, build
-from ronde.cli.out import Exit, console, print_json, told_errors
-from ronde.cli.runs_view import age, safe
+from ronde.cli.out import Exit, console, print_json, safe, told_errors
+from ronde.cli.runs_view import age
+from ronde.cli.scope import scope_of
 from ronde.engine.delivery import Delivered, deliver_due
 from ronde.engine.ordering import find_client
 from ronde.model.errors import InputError
@@ -113,13 +114,14 @@ def outbox(
     """
     with told_errors():
         services = build()
-        clients = services.inventories.current().clients
-        scope = Scope.of(find_client(services.inventories.current(), client).client) if client else Scope.of(*clients)
+        scope = scope_of(services, client)
         mails = list(services.ledger.mails(scope, since=services.clock.now() - SHOWN))
         if retry is not None:
             raise typer.Exit(_retry(services, scope, find_mail(mails, retry)))
         if as_json:
             print_json([mail_json(mail) for mail in mails])
+        elif not mails:
+            typer.echo("No message in the last two weeks.")
         else:
             console().print(outbox_table(mails, services.clock.now()))
         raise typer.Exit(outbox_status(mails))

@@ -12,10 +12,12 @@ from rich.live import Live
 
 from ronde.adapters.queue.heartbeat import Heartbeat
 from ronde.bootstrap import Services, build, build_here
-from ronde.cli.out import Exit, complain, console, exit_for, print_json, told_errors
+from ronde.cli.out import INTERRUPTED, complain, console, exit_for, print_json, told_errors
 from ronde.cli.runs_view import progress, run_page, runs_table
+from ronde.cli.scope import everyone, scope_of
+from ronde.cli.signals import asked_to_stop
 from ronde.engine.firing import send_due
-from ronde.engine.ordering import Request, order, work_through
+from ronde.engine.ordering import Request, order, settle, work_through
 from ronde.model.errors import InputError
 from ronde.model.records import RunRecord, Scope
 from ronde.model.run import RUN_OPEN
@@ -24,10 +26,15 @@ from ronde.model.verdict import Verdict
 from ronde.reports.interface import run_view
 
 ClientOption = Annotated[str | None, typer.Option("--client", help="Limit to this client.")]
+FormerOption = Annotated[
+    str | None, typer.Option("--client", help="Limit to this client, even one that has left the inventory.")
+]
+RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or the beginning of it.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON; its schema: ronde schema run.")]
 HereOption = Annotated[bool, typer.Option("--here", help="Work in this process: no broker, no beat, no worker needed.")]
 ReasonOption = Annotated[str, typer.Option("--reason", help="Why; recorded with the run.")]
 DetachOption = Annotated[bool, typer.Option("--detach", help="Print the run's id and return; workers do the rest.")]
+WIDE = 100  # columns from which on a list tells who ordered each run
 
 
 def run(
@@ -74,7 +81,8 @@ def round_(
 
 
 def show(
-    reference: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or the beginning of it.")],
+    reference: RunArgument,
+    client: FormerOption = None,
     output: Annotated[bool, typer.Option("--output", help="Also what was asked and what came back.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -84,7 +92,7 @@ def show(
     """
     with told_errors():
         services = build()
-        scope = everyone(services)
+        scope = scope_of(services, client)
         record = services.ledger.run(scope, reference)
         if as_json:
             print_json(run_view(record, services.clock.now()).model_dump(mode="json"))
@@ -94,7 +102,7 @@ def show(
 
 
 def runs(
-    client: ClientOption = None,
+    client: FormerOption = None,
     since: Annotated[str, typer.Option("--since", help="How far back: 24h, 7d.")] = "7d",
     limit: Annotated[int, typer.Option("--limit", min=1, max=1000)] = 30,
     as_json: JsonOption = False,
@@ -110,34 +118,29 @@ def runs(
         except ValueError as error:
             raise InputError(str(error)) from error
         now = services.clock.now()
-        scope = Scope.of(client) if client else everyone(services)
+        scope = scope_of(services, client)
         records = services.ledger.runs(scope, since=now - span, limit=limit)
         if as_json:
             print_json([run_view(record, now).model_dump(mode="json") for record in records])
             return
-        console().print(runs_table(records, now))
+        screen = console()
+        screen.print(runs_table(records, now, wide=screen.width >= WIDE))
 
 
-def cancel(
-    reference: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or the beginning of it.")],
-) -> None:
+def cancel(reference: RunArgument, client: FormerOption = None) -> None:
     """Stop a run: what is queued at once, what is running at its next heartbeat.
 
     Example: ronde cancel 8f2c
     """
     with told_errors():
         services = build()
-        scope = everyone(services)
+        scope = scope_of(services, client)
         record = services.ledger.run(scope, reference)
-        if not services.ledger.cancel_run(scope, record.id, getpass.getuser(), services.clock.now()):
-            raise InputError(f"{record.id} has ended already; there is nothing to cancel.")
+        asked = services.ledger.cancel_run(scope, record.id, getpass.getuser(), services.clock.now())
         services.ledger.advance(record.id, services.clock.now())
+        if not asked:
+            raise InputError(f"{record.id} has no job that could still be stopped; there is nothing to cancel.")
         typer.echo(f"{record.id} is asked to stop.")
-
-
-def everyone(services: Services) -> Scope:
-    """All clients of the inventory in force: what a technician at this machine may see."""
-    return Scope(frozenset(services.inventories.current().clients))
 
 
 def _request(
@@ -154,17 +157,19 @@ def _request(
 
 
 def _carry_out(request: Request, *, here: bool, detach: bool, as_json: bool) -> None:
+    if here and detach:
+        raise InputError("--here and --detach exclude each other: nobody would do the work.")
     services = build_here() if here else build()
     try:
+        if here:
+            settle(services.engine)
         run_id = order(services.engine, request)
         if not here:
             send_due(services.engine, run_id)
-        if detach and not here:
+        if detach:
             print_json({"run": run_id}) if as_json else typer.echo(run_id)
             return
-        scope = everyone(services)
-        with _shown_progress(quiet=as_json) as tell:
-            record = _here(services, run_id, scope, tell) if here else _follow(services, run_id, scope, tell)
+        record = _watched(services, run_id, here=here, quiet=as_json)
         if as_json:
             print_json(run_view(record, services.clock.now()).model_dump(mode="json"))
         else:
@@ -174,11 +179,28 @@ def _carry_out(request: Request, *, here: bool, detach: bool, as_json: bool) -> 
     raise typer.Exit(exit_for([job.verdict or Verdict.UNKNOWN for job in record.jobs]))
 
 
+def _watched(services: Services, run_id: str, *, here: bool, quiet: bool) -> RunRecord:
+    """The run when it has ended.
+
+    Ctrl-C stops work that is done here, as `ronde cancel` would; a run that workers do is only left, and goes on.
+    """
+    scope = everyone(services)
+    try:
+        with _shown_progress(quiet=quiet) as tell:
+            return _here(services, run_id, scope, tell) if here else _follow(services, run_id, scope, tell)
+    except KeyboardInterrupt:
+        words = "Interrupted; what was running is taken up by no one" if here else "Left; the run goes on"
+        complain(f"{words}.\nronde show {run_id[:8]}\nronde cancel {run_id[:8]}")
+        raise typer.Exit(INTERRUPTED) from None
+
+
 def _here(services: Services, run_id: str, scope: Scope, tell: Callable[[RunRecord], None]) -> RunRecord:
     heart = Heartbeat(services.holding.beat, every=services.settings.heartbeat)
     heart.start()
+    threads = services.settings.threads
     try:
-        return work_through(services.engine, run_id, scope, threads=services.settings.threads, tell=tell)
+        with asked_to_stop() as stop:
+            return work_through(services.engine, run_id, scope, threads=threads, tell=tell, stop=stop)
     finally:
         heart.stop()
 
@@ -214,6 +236,3 @@ def _shown_progress(*, quiet: bool) -> Iterator[Callable[[RunRecord], None]]:
         return
     with Live(console=screen, transient=True, refresh_per_second=5) as live:
         yield lambda record: live.update(progress(record))
-
-
-__all__ = ["Exit", "cancel", "everyone", "round_", "run", "runs", "show"]

@@ -4,15 +4,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from rich.console import Group, RenderableType
-from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from ronde.cli.out import COLOURS, SHAPES, shaped
-from ronde.model.records import CheckRecord, EvidenceRecord, JobRecord, RunRecord
+from ronde.cli.out import COLOURS, SHAPES, one_line, safe, shaped
+from ronde.model.check import Finding
+from ronde.model.records import CheckRecord, EvidenceRecord, JobRecord, RunRecord, Trouble
 from ronde.model.redaction import sanitise_terminal
-from ronde.model.run import JOB_OPEN, JobState
+from ronde.model.run import JOB_OPEN, RUN_OPEN, JobState, RunState
 from ronde.model.verdict import Level, Severity, Verdict
 
 LEVELS = {
@@ -24,11 +24,6 @@ LEVELS = {
     Level.RESTORED: "restored",
     Level.BOOTED: "booted",
 }
-
-
-def safe(text: str) -> str:
-    """Words from outside, harmless for the terminal and for markup."""
-    return escape(sanitise_terminal(text))
 
 
 def age(span: timedelta) -> str:
@@ -64,7 +59,7 @@ def run_page(record: RunRecord, evidence: Mapping[str, Sequence[EvidenceRecord]]
     told = f"ordered by {record.requested_by} {record.created_at:%d %b %Y %H:%M} UTC"
     lines: list[RenderableType] = [
         head,
-        Text(told + (f": {record.reason}" if record.reason else ""), style="dim"),
+        Text(one_line(told + (f": {record.reason}" if record.reason else "")), style="dim"),
         Text(),
     ]
     for job in sorted(record.jobs, key=lambda job: -(job.verdict or Verdict.UNKNOWN).rank):
@@ -72,29 +67,36 @@ def run_page(record: RunRecord, evidence: Mapping[str, Sequence[EvidenceRecord]]
     return Group(*lines)
 
 
-def runs_table(records: Iterable[RunRecord], now: datetime) -> RenderableType:
-    """One line a run, newest first."""
+def runs_table(records: Iterable[RunRecord], now: datetime, *, wide: bool) -> RenderableType:
+    """One line a run, newest first; who ordered it only where there is room. A run's id is never cut."""
     table = Table(box=None, pad_edge=False)
-    for name in ("run", "playbook", "clients", "state", "verdict", "jobs", "ordered by", "when"):
-        table.add_column(name, no_wrap=True)
-    empty = True
+    table.add_column("run", min_width=8)
+    table.add_column("playbook", overflow="fold")
+    table.add_column("clients", overflow="fold")
+    table.add_column("result", min_width=9)
+    table.add_column("jobs", justify="right", min_width=4)
+    if wide:
+        table.add_column("ordered by", overflow="fold")
+    table.add_column("when", min_width=8)
     for record in records:
-        empty = False
-        verdict = record.verdict or Verdict.UNKNOWN
-        clients = sorted({job.target.client for job in record.jobs})
-        shown = ", ".join(clients[:2]) + (f" +{len(clients) - 2}" if len(clients) > 2 else "")
+        who = [safe(record.requested_by)] if wide else []
         done = sum(job.state not in JOB_OPEN for job in record.jobs)
-        table.add_row(
-            record.id[:8],
-            safe(record.playbook),
-            safe(shown),
-            record.state.value,
-            shaped(verdict, verdict.value),
-            f"{done}/{len(record.jobs)}",
-            safe(record.requested_by),
-            age(now - record.created_at),
-        )
-    return Text("No run in that time.") if empty else table
+        jobs = f"{done}/{len(record.jobs)}"
+        when = age(now - record.created_at)
+        table.add_row(record.id[:8], safe(record.playbook), _clients(record), _result(record), jobs, *who, when)
+    return table if table.row_count else Text("No run in that time.")
+
+
+def _clients(record: RunRecord) -> str:
+    names = sorted({job.target.client for job in record.jobs})
+    return safe(", ".join(names[:2]) + (f" +{len(names) - 2}" if len(names) > 2 else ""))
+
+
+def _result(record: RunRecord) -> str:
+    """The verdict of a run that has ended; the state of one that has none yet, or was stopped."""
+    verdict = record.verdict or Verdict.UNKNOWN
+    ended = record.state not in RUN_OPEN and record.state is not RunState.CANCELLED
+    return shaped(verdict, verdict.value if ended else record.state.value)
 
 
 def _job(job: JobRecord, evidence: Sequence[EvidenceRecord], now: datetime) -> list[RenderableType]:
@@ -106,39 +108,50 @@ def _job(job: JobRecord, evidence: Sequence[EvidenceRecord], now: datetime) -> l
         )
     ]
     if job.trouble:
-        lines.append(
-            Padding(Text(sanitise_terminal(f"{job.trouble.message} {job.trouble.advice}".strip())), (0, 0, 0, 2))
-        )
-    fine = [check for check in job.checks if check.kind == "vm" and check.verdict is Verdict.OK]
+        lines.append(Padding(Text(one_line(str(job.trouble))), (0, 0, 0, 2)))
+    fine = [check for check in job.checks if _simply_fine(check)]
     for check in sorted(job.checks, key=lambda check: (-check.verdict.rank, check.kind, check.subject)):
-        if check not in fine:
-            lines += _check(check, now)
-    if fine:
-        lines.append(
-            Padding(Text.from_markup(shaped(Verdict.OK, f"{len(fine)} virtual machines in order")), (0, 0, 0, 2))
-        )
+        if not _simply_fine(check):
+            lines += _check(check, now, job.trouble)
+    for kind, words in _IN_ORDER.items():
+        count = sum(check.kind == kind for check in fine)
+        if count:
+            lines.append(Padding(Text.from_markup(shaped(Verdict.OK, f"{count} {words}")), (0, 0, 0, 2)))
     lines += [Padding(_exchange(item), (0, 0, 0, 4)) for item in evidence]
     return [*lines, Text()]
 
 
-def _check(check: CheckRecord, now: datetime) -> list[RenderableType]:
+# Kinds of check that come by the hundred: when nothing is to be said about them, they are counted.
+_IN_ORDER = {"vm": "virtual machines in order", "coverage": "virtual machines with a backup check"}
+
+
+def _simply_fine(check: CheckRecord) -> bool:
+    return check.kind in _IN_ORDER and check.verdict is Verdict.OK and not check.findings
+
+
+def _check(check: CheckRecord, now: datetime, trouble: Trouble | None) -> list[RenderableType]:
     proof = "nothing proven" if check.level is None else f"L{check.level.value} {LEVELS[check.level]}"
     when = (
         "" if check.evidence_at is None else f", {age(now - check.evidence_at)} ago".replace("just now ago", "just now")
     )
     grid = Table.grid(padding=(0, 2))
-    grid.add_column(width=26, no_wrap=True)
-    grid.add_column(width=10)
+    grid.add_column(width=26, overflow="fold")
+    grid.add_column(width=8)
     grid.add_column()
     grid.add_row(shaped(check.verdict, safe(check.subject)), check.verdict.value, f"[dim]{proof}{when}[/]")
-    lines: list[RenderableType] = [Padding(grid, (0, 0, 0, 2))]
+    findings = Table.grid(padding=(0, 1))
+    findings.add_column(width=1)
+    findings.add_column(overflow="fold")
     for finding in check.findings:
-        colour = "dim" if finding.severity is Severity.INFO else COLOURS[finding.severity.verdict]
-        text = Text.from_markup(
-            f"[{colour}]{SHAPES[finding.severity.verdict]}[/] {safe(finding.message)} [dim]{safe(finding.rule)}[/]"
-        )
-        lines.append(Padding(text, (0, 0, 0, 6)))
-    return lines
+        if trouble is None or trouble.message not in finding.message:  # said once, above
+            findings.add_row(*_finding(finding))
+    return [Padding(grid, (0, 0, 0, 2)), *([Padding(findings, (0, 0, 0, 6))] if findings.row_count else [])]
+
+
+def _finding(finding: Finding) -> tuple[str, str]:
+    colour = "dim" if finding.severity is Severity.INFO else COLOURS[finding.severity.verdict]
+    shape = SHAPES[finding.severity.verdict]
+    return f"[{colour}]{shape}[/]", f"{safe(finding.message)} [dim]{safe(finding.rule)}[/]"
 
 
 def _exchange(item: EvidenceRecord) -> RenderableType:

@@ -14,11 +14,10 @@ from rich.text import Text
 
 from ronde.cli.inventory import valid_inventory
 from ronde.cli.out import complain, console, print_json, told_errors
-from ronde.model.errors import InputError
+from ronde.engine.ordering import find_client
 from ronde.model.inventory import Client, Inventory, Schedule
 from ronde.model.schedule import clock_note, occurrences
 from ronde.model.units import format_duration
-from ronde.model.words import hint
 from ronde.settings import load_settings
 
 
@@ -82,9 +81,7 @@ def _stream(client: Client, name: str, entry: Schedule, span: tuple[datetime, da
 def _chosen(inventory: Inventory, client: str | None) -> list[Client]:
     if client is None:
         return list(inventory.clients.values())
-    if client not in inventory.clients:
-        raise InputError(f'there is no client "{client}"{hint(client, inventory.clients)}')
-    return [inventory.clients[client]]
+    return [find_client(inventory, client)]
 
 
 def _as_json(item: Coming) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ronde.bootstrap import Services, build
-from ronde.cli.out import COLOURS, SHAPES, console, exit_for, print_json, shaped, told_errors
-from ronde.cli.runs_view import age, safe
+from ronde.cli.out import COLOURS, SHAPES, console, exit_for, print_json, safe, shaped, told_errors
+from ronde.cli.runs_view import age
 from ronde.model.errors import InputError
 from ronde.model.inventory import Client
 from ronde.model.records import Health, Scope

@@ -1,6 +1,5 @@
 """Orders by people: a run made at once, and, in laptop mode, worked through in this very process."""
 
-import difflib
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
@@ -12,7 +11,8 @@ from ronde.model.errors import InputError
 from ronde.model.inventory import Client, Inventory
 from ronde.model.plan import JobPlan, Order, Retry, Trigger
 from ronde.model.records import RunRecord, Scope
-from ronde.model.run import JOB_OPEN, RUN_OPEN
+from ronde.model.run import RUN_OPEN
+from ronde.model.words import hint
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ def order(engine: Engine, request: Request) -> str:
     for name in request.clients or tuple(inventory.clients):
         jobs += planner.jobs(find_client(inventory, name), wish)
     if not jobs:
-        raise InputError(f"{request.playbook} has no target there: no host with a backup, and no vCenter, was named.")
+        raise InputError(_no_target(planner, request))
     if request.once:
         jobs = [replace(job, retry=Retry(1)) for job in jobs]
     made = Order(
@@ -62,17 +62,40 @@ def order(engine: Engine, request: Request) -> str:
     return engine.ledger.create_run(made, now)
 
 
+def settle(engine: Engine) -> None:
+    """Bring to an end what a process that died left behind; where beat calls no roll, nobody else would.
+
+    Raises:
+        LedgerError: the ledger could not be written.
+    """
+    now = engine.clock.now()
+    for run in dict.fromkeys([*engine.ledger.reap(now), *engine.ledger.unfinished(now)]):
+        engine.ledger.advance(run, now)
+
+
 def work_through(
-    engine: Engine, run: str, scope: Scope, *, threads: int, tell: Callable[[RunRecord], None]
+    engine: Engine,
+    run: str,
+    scope: Scope,
+    *,
+    threads: int,
+    tell: Callable[[RunRecord], None],
+    stop: Callable[[], bool] = lambda: False,
 ) -> RunRecord:
     """Do every job of a run in this process, with the same engine and ledger that workers use.
 
-    A job that a worker elsewhere took meanwhile is simply waited for.
+    A job that a worker elsewhere took meanwhile is simply waited for. Once `stop` says so, the run is cancelled: what
+    is queued at once, what is running as soon as it looks at its signal; the record says cancelled, not running.
     """
     busy: set[Future[str | None]] = set()
+    cancelled = False
     with ThreadPoolExecutor(threads, thread_name_prefix="here") as pool:
         while True:
             now = engine.clock.now()
+            if stop() and not cancelled:
+                cancelled = True
+                engine.ledger.cancel_run(scope, run, engine.ledger.run(scope, run).requested_by, now)
+                engine.holding.beat()  # now, rather than when the next heartbeat is due
             for hint in engine.ledger.to_send(now, resend_after=engine.tuning.resend_after, run=run):
                 busy.add(pool.submit(work, engine, hint))
             done, busy = wait(busy, timeout=0.2, return_when=FIRST_COMPLETED) if busy else (set(), busy)
@@ -88,9 +111,11 @@ def work_through(
                 engine.pause(0.2)
 
 
-def open_jobs(record: RunRecord) -> int:
-    """How many jobs of a run have not ended."""
-    return sum(job.state in JOB_OPEN for job in record.jobs)
+def _no_target(planner: Planner, request: Request) -> str:
+    target = planner.find(request.playbook).playbook.target
+    works = {"host": "hosts that have backups", "vcenter": "vCenters"}.get(str(target), "hosts and vCenters")
+    where = f"of {', '.join(request.on)} none is one" if request.on else "there is none"
+    return f"{request.playbook} works on {works}; {where}."
 
 
 def find_client(inventory: Inventory, name: str) -> Client:
@@ -101,7 +126,5 @@ def find_client(inventory: Inventory, name: str) -> Client:
     """
     found = inventory.clients.get(name)
     if found is None:
-        near = difflib.get_close_matches(name, inventory.clients, n=1)
-        hint = f' Did you mean "{near[0]}"?' if near else ""
-        raise InputError(f'There is no client "{name}".{hint}')
+        raise InputError(f'There is no client "{name}"{hint(name, inventory.clients)}')
     return found

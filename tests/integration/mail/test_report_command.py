@@ -156,7 +156,7 @@ def test_what_was_given_up_can_be_tried_again(ronde: Invoke, server: Relay) -> N
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
-        (("night", "commune-exempel"), 'Did you mean "commune-exemple"?'),
+        (("night", "commune-exempel"), 'did you mean "commune-exemple"?'),
         (("night", "commune-exemple", "--date", "tomorrow"), "write it like 2027-01-13"),
         (("night", "commune-exemple", "--date", "2999-01-01"), "is still to come"),
         (("night", "commune-exemple", "--json", "--send"), "choose one"),

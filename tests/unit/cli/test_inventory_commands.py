@@ -127,7 +127,7 @@ def test_show(first: Path) -> None:
     wrong = ronde("inventory", "show", "client-exampl")
     assert (wrong.exit_code, wrong.stderr) == (
         2,
-        'there is no client "client-exampl"; did you mean "client-example"?\n',
+        'There is no client "client-exampl"; did you mean "client-example"?\n',
     )
 
 

@@ -70,7 +70,7 @@ def test_a_list_that_is_cut_says_so() -> None:
 
 def test_an_unknown_client_is_a_usage_error() -> None:
     result = ronde("pari")
-    assert (result.exit_code, result.stderr) == (2, 'there is no client "pari"; did you mean "paris"?\n')
+    assert (result.exit_code, result.stderr) == (2, 'There is no client "pari"; did you mean "paris"?\n')
 
 
 def test_an_invalid_inventory_is_told_in_full(tmp_path: Path) -> None:
