@@ -35,15 +35,21 @@ class Hands:
 
     def __init__(self) -> None:
         self.at = START
+        self._asleep = 0.0
 
     def now(self) -> datetime:
         return self.at
 
     def monotonic(self) -> float:
-        return (self.at - START).total_seconds() + 1000
+        return (self.at - START).total_seconds() + 1000 - self._asleep
 
     def move(self, seconds: float) -> None:
         self.at += timedelta(seconds=seconds)
+
+    def sleep(self, seconds: float) -> None:
+        """The machine is suspended: its monotonic clock does not notice."""
+        self.move(seconds)
+        self._asleep += seconds
 
 
 class ListQueue:

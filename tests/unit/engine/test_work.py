@@ -5,6 +5,7 @@ from typing import Never
 
 import pytest
 
+from ronde.engine.firing import roll_call
 from ronde.engine.parts import ReportOrder
 from ronde.engine.planning import report_job
 from ronde.engine.work import LEDGER_PAUSES, work
@@ -14,7 +15,7 @@ from ronde.model.plan import Order, Trigger
 from ronde.model.records import JobRecord
 from ronde.model.run import JobState
 from ronde.model.verdict import Verdict
-from ronde.ports import Hint
+from ronde.ports import Claim, Hint
 from tests.doubles.engine import SCOPE, Surroundings, client, good_check, inventory
 
 
@@ -116,6 +117,22 @@ def test_a_worker_that_slept_past_its_lease_does_not_even_try_to_record(around: 
     around.ledger.locked = 99
     assert work(around.engine(), ordered(around)) is None
     assert around.ledger.locked == 99
+
+
+def test_a_result_of_a_machine_that_was_suspended_is_refused(around: Surroundings) -> None:
+    """It does not notice that time went by, so the ledger has to: somebody else holds the job by then."""
+    hint, later = ordered(around), around.engine("later")
+
+    def suspended(order: ReportOrder) -> Check:
+        around.hands.sleep(61)
+        roll_call(later, "beat")
+        claim = around.ledger.claim(Hint(hint.job, 2), "later", around.hands.now(), 60)
+        assert isinstance(claim, Claim)
+        return good_check(order)
+
+    around.work = suspended
+    assert work(around.engine(), hint) is None
+    assert (job(around).state, job(around).attempt, job(around).worker) == (JobState.RUNNING, 2, "later")
 
 
 def test_a_result_waits_for_a_locked_ledger_as_long_as_the_lease_lasts(around: Surroundings) -> None:
