@@ -36,6 +36,8 @@ from ronde.ports import Queue
 from ronde.reports.sending import night_period, night_report
 from ronde.settings import Settings, load_settings
 
+LOOK_EVERY = 1.0  # seconds between two looks of a worker at the inventory's files
+
 
 @dataclass(frozen=True)
 class Services:
@@ -57,7 +59,10 @@ class Services:
     @cached_property
     def inventories(self) -> InventoryStore:
         return InventoryStore(
-            self.settings.inventory, frozenset(self.playbooks), certificates=self.settings.certificates
+            self.settings.inventory,
+            frozenset(self.playbooks),
+            certificates=self.settings.certificates,
+            every=LOOK_EVERY if self.role == "worker" else 0.0,  # a command sees what it has just written itself
         )
 
     @cached_property

@@ -1,6 +1,7 @@
 """The inventory in force: the last valid one, reloaded when its files change."""
 
 import os
+import time
 from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +28,9 @@ def utc_now() -> datetime:
 class InventoryStore:
     """Fulfils the port `Inventories` from a directory of files; safe to share between threads.
 
+    With `every`, the files are looked at only once in so many seconds, however often the inventory is asked for: a
+    worker asks for each job, and there are hundreds of files.
+
     Attributes:
         problems: errors and warnings of the files as they are now, also when an older inventory stays in force.
         loaded_at: when the inventory in force was read (aware, UTC); None when there has been none.
@@ -40,6 +44,8 @@ class InventoryStore:
         *,
         certificates: Path | None = None,
         now: Callable[[], datetime] = utc_now,
+        every: float = 0.0,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.directory = directory
         self.certificates = certificates or directory / CERTIFICATES
@@ -48,6 +54,9 @@ class InventoryStore:
         self.digest = ""
         self._playbooks = playbooks
         self._now = now
+        self._every = every
+        self._monotonic = monotonic
+        self._next_look = 0.0
         self._lock = Lock()
         self._seen: Fingerprint | None = None
         self._inventory: Inventory | None = None
@@ -55,14 +64,19 @@ class InventoryStore:
 
     def current(self) -> Inventory:
         with self._lock:
-            # Before reading: what changes meanwhile is seen the next time.
-            found = fingerprint(self.directory) + fingerprint(self.certificates)
-            if found != self._seen:
-                self._reload()
-                self._seen = found
+            if self._inventory is None or self._monotonic() >= self._next_look:
+                self._look()
             if self._inventory is None:
                 raise InventoryError(tuple(str(problem) for problem in errors_of(self.problems)))
             return self._inventory
+
+    def _look(self) -> None:
+        # Before reading: what changes meanwhile is seen the next time.
+        found = fingerprint(self.directory) + fingerprint(self.certificates)
+        if found != self._seen:
+            self._reload()
+            self._seen = found
+        self._next_look = self._monotonic() + self._every
 
     def standing(self) -> str:
         """A sentence on what is in force when the files are invalid; empty while they are valid."""

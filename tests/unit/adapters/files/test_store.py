@@ -162,3 +162,23 @@ def test_certificates_are_part_of_it(directory: Path) -> None:
     pem.write_text("nothing")
     assert store.current() is good
     assert any("holds no PEM certificate" in str(problem) for problem in store.problems)
+
+
+def test_a_change_is_seen_at_the_next_look(directory: Path) -> None:
+    seconds = 100.0
+    store = InventoryStore(directory, PLAYBOOKS, every=1.0, monotonic=lambda: seconds)
+    assert store.current().clients["commune"].hosts["srv"].address == "10.0.0.1"
+    write(directory, "10.0.0.200")
+    seconds = 100.9
+    assert store.current().clients["commune"].hosts["srv"].address == "10.0.0.1"
+    seconds = 101.0
+    assert store.current().clients["commune"].hosts["srv"].address == "10.0.0.200"
+
+
+def test_while_there_is_no_inventory_every_call_looks(directory: Path) -> None:
+    write(directory, "not an address")
+    store = InventoryStore(directory, PLAYBOOKS, every=60.0, monotonic=lambda: 100.0)
+    with pytest.raises(InventoryError):
+        store.current()
+    write(directory, "10.0.0.1")
+    assert store.current().clients
