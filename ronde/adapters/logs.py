@@ -6,8 +6,9 @@ from typing import Literal
 
 import structlog
 
-# What other libraries say at `info` about each connection is noise at night; their warnings are kept.
-QUIET = ("paramiko", "kombu", "celery.redirected", "amqp", "alembic")
+# What other libraries say at `info` about each connection and message is noise at night, where the ledger has it all;
+# their warnings are kept.
+QUIET = ("paramiko", "kombu", "celery.redirected", "celery.app.trace", "celery.worker.strategy", "amqp", "alembic")
 
 
 def configure_logs(level: str, style: Literal["console", "json"]) -> None:
