@@ -8,7 +8,7 @@ from ronde.model.errors import QueueError
 from ronde.ports import Queue
 
 log = structlog.get_logger(__name__)
-PAUSE = 0.02  # seconds between two askings; a free place waits at most so long, a message a job would cost more
+PAUSE = 0.05  # seconds between two askings; a free place waits at most so long, a message a job would cost more
 _PATIENCE = 5.0  # seconds to wait at the end for a broker that does not answer
 
 
