@@ -2,6 +2,7 @@
 
 import argparse
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -11,6 +12,7 @@ from bench import control, schedules, ssh, vsphere
 from bench.figures import Figure, show, to_json
 from bench.measuring import machine
 from bench.scale import FULL, QUICK, Scale
+from lab.process import end, marked
 from ronde.adapters.logs import configure_logs
 
 ROWS: Mapping[str, Callable[[Path, Scale], Sequence[Figure]]] = {
@@ -25,14 +27,16 @@ def main(arguments: Sequence[str]) -> int:
     """Measure what was asked for; 0 even when a goal is missed: a figure is not a failure of the program."""
     asked = _parsed(arguments)
     configure_logs("warning", "console")  # on standard error: standard output is for the figures
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # everything that was started is ended on the way out
     where = machine()
     figures: list[Figure] = []
     for name in asked.only or list(ROWS):
         print(f"measuring: {name}", file=sys.stderr)
-        directory = Path(tempfile.mkdtemp(prefix=f"ronde-bench-{name}-"))
+        directory = Path(tempfile.mkdtemp(prefix=f"ronde-bench-{name}-")).resolve()
         try:
             figures += ROWS[name](directory, QUICK if asked.quick else FULL)
         finally:
+            end(marked(directory), ask=False)
             shutil.rmtree(directory, ignore_errors=True)
     if asked.json:
         print(to_json(figures))

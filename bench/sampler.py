@@ -4,6 +4,7 @@ At each look, the CPU time that a thread has used since the last one goes to the
 A waiting thread uses none, so this measures work, not patience, and it costs a few per cent.
 """
 
+import gc
 import json
 import sys
 import threading
@@ -75,7 +76,7 @@ class Sampler:
         draft.replace(path)
 
     def _look(self) -> None:
-        frames = sys._current_frames()  # noqa: SLF001 - documented, and the only door
+        frames = _frames()
         for thread in threading.enumerate():
             if thread is self._thread or thread.native_id is None or thread.ident is None:
                 continue
@@ -102,6 +103,21 @@ def read_profile(path: Path) -> Profile:
 
 def since(before: Profile, after: Profile) -> Profile:
     return {part: spent - before.get(part, 0.0) for part, spent in after.items()}
+
+
+def _frames() -> dict[int, FrameType]:
+    """The innermost frame of each thread.
+
+    CPython holds a lock of its own meanwhile: a collection that ran a finaliser in there would let another thread go
+    on, which wants the same lock as soon as it starts a thread, and everything stands still for ever.
+    """
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        return sys._current_frames()  # noqa: SLF001 - documented, and the only door
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def _cpu_ns(thread: int) -> int | None:
