@@ -11,20 +11,22 @@ from rich.table import Table
 from rich.text import Text
 
 from ronde.bootstrap import Services, build
-from ronde.cli.out import COLOURS, SHAPES, console, exit_for, print_json, safe, shaped, told_errors
+from ronde.cli.out import COLOURS, SHAPES, console, exit_for, one_line, print_json, safe, shaped, told_errors
 from ronde.cli.runs_view import age
+from ronde.engine.ordering import find_client
 from ronde.model.errors import InputError
 from ronde.model.inventory import Client
-from ronde.model.records import Health, Scope
+from ronde.model.records import Scope
+from ronde.model.schedule import next_occurrence, occurrences
 from ronde.model.units import parse_duration
-from ronde.model.verdict import Verdict
-from ronde.reports.board import Board, Cell, ClientNight, board, board_json
-from ronde.reports.material import Period
+from ronde.reports.board import FRESH, Board, Cell, board, board_json
+from ronde.reports.board_problems import ClientNight, Problem
+from ronde.reports.material import NightMaterial, Period
 from ronde.reports.night import night_view
 from ronde.reports.sending import gather
 
 NIGHT = timedelta(hours=24)
-FRESH = timedelta(minutes=3)
+MISSED_SHOWN = 5  # the newest; a schedule of every minute is missed by the hundred
 
 
 def status(
@@ -33,6 +35,8 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show the last night: clients by kinds, worst first, what could not be verified included.
+
+    The column report tells when it was sent, is due, or that it is held; then every problem with what to do next.
 
     Exit status: 0 all ok, 1 warnings or failures, 3 unknown and nothing worse.
 
@@ -49,7 +53,7 @@ def status(
             print_json(board_json(value))
         else:
             zone = ZoneInfo(services.inventories.current().provider.timezone)
-            console().print(board_page(value, zone))
+            console().print(board_page(value, zone), crop=False)
         services.close()
         raise typer.Exit(exit_for([row.verdict for row in value.rows]))
 
@@ -61,10 +65,8 @@ def read_board(services: Services, only: str | None, span: timedelta = NIGHT) ->
         InputError: no such client.
     """
     inventory = services.inventories.current()
-    if only is not None and only not in inventory.clients:
-        raise InputError(f'There is no client "{only}".')
     now = services.clock.now()
-    chosen = [found for name, found in inventory.clients.items() if only in (None, name)]
+    chosen = inventory.clients.values() if only is None else [find_client(inventory, only)]
     nights = [_night(services, found, now, span) for found in chosen]
     return board(nights, services.ledger.health(now), now)
 
@@ -76,8 +78,30 @@ def _night(services: Services, client: Client, now: datetime, span: timedelta) -
         view=night_view(client, services.inventories.current().provider, material, now),
         material=material,
         mails=services.ledger.mails(Scope.of(client.client), since=period.since),
-        reports=any(entry.report for entry in client.schedules.values()),
+        report_due=_report_due(services, client, material),
+        report_next=min(
+            (next_occurrence(at, ZoneInfo(client.timezone), now) for at in _reports(client).values()), default=None
+        ),
     )
+
+
+def _reports(client: Client) -> dict[str, str]:
+    """The client's schedules of night reports, as cron expressions."""
+    return {name: entry.at for name, entry in client.schedules.items() if entry.enabled and entry.report == "night"}
+
+
+def _report_due(services: Services, client: Client, material: NightMaterial) -> datetime | None:
+    """The newest instant at which a report was due, and somebody was there to know: the schedule had been seen."""
+    decided = {(done.schedule, done.due) for done in material.occurrences}
+    keys = {(client.client, name) for name in _reports(client)}
+    known = services.ledger.decided_until(Scope.of(client.client), keys)
+    found = [
+        due
+        for name, at in _reports(client).items()
+        for due in occurrences(at, ZoneInfo(client.timezone), material.period.since, material.period.until - FRESH)
+        if (name, due) in decided or ((client.client, name) in known and due > known[client.client, name])
+    ]
+    return max(found, default=None)
 
 
 def board_page(value: Board, zone: ZoneInfo) -> RenderableType:
@@ -92,58 +116,77 @@ def board_page(value: Board, zone: ZoneInfo) -> RenderableType:
         f"Ronde · {night} · {_count(len(value.rows), 'client')} · {_count(value.checks, 'check')}",
         f"as of {local:%H:%M}",
     )
-    parts: list[RenderableType] = [head, _table(value), Text()]
-    parts += [
-        line
-        for problem in value.problems
-        for line in _problem(problem.verdict, problem.where, problem.words, problem.actions, problem.client)
-    ]
-    parts.append(Text.from_markup(_footer(value)))
-    return Group(*parts)
+    parts: list[RenderableType] = [head, _table(value, zone), Text()]
+    parts += [line for problem in value.problems for line in _problem(problem)]
+    return Group(*parts, *_missed(value, zone), Text.from_markup(_footer(value)))
 
 
-def _table(value: Board) -> Table:
+def _table(value: Board, zone: ZoneInfo) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for name in ("", "backups", "machines", "report"):
+    table.add_column("", overflow="fold")
+    for name in ("backups", "machines", "report"):
         table.add_column(name, no_wrap=True)
     for row in value.rows:
-        table.add_row(shaped(row.verdict, safe(row.name)), _cell(row.backups), _cell(row.machines), _cell(row.report))
+        cells = (_cell(cell, zone, value.now) for cell in (row.backups, row.machines, row.report))
+        table.add_row(shaped(row.verdict, safe(row.name)), *cells)
     return table
 
 
-def _cell(cell: Cell) -> str:
-    colour = COLOURS[cell.verdict]
-    return f"[{colour}]{cell.words}[/]"
+def _cell(cell: Cell, zone: ZoneInfo, now: datetime) -> str:
+    words = cell.words
+    if cell.at is not None:
+        local = cell.at.astimezone(zone)
+        words += f" {local:%H:%M}" if abs(cell.at - now) < timedelta(hours=20) else f" {local:%a %H:%M}"
+    return f"[{COLOURS[cell.verdict]}]{words}[/]"
 
 
-def _problem(
-    verdict: Verdict, where: str, words: tuple[str, ...], actions: tuple[str, ...], client: str
-) -> list[RenderableType]:
-    head = Text.from_markup(f"[{COLOURS[verdict]}]{SHAPES[verdict]}[/] {safe(client)} · [bold]{safe(where)}[/]")
-    said: list[RenderableType] = [Padding(Text.from_markup(safe(line)), (0, 0, 0, 4)) for line in words]
-    return [head, *said, Padding(Text.from_markup(f"[dim]{safe(' · '.join(actions))}[/]"), (0, 0, 0, 4))]
+def _problem(problem: Problem) -> list[RenderableType]:
+    """Its words wrapped; its commands each on one line however long, so that they can be copied."""
+    colour, shape = COLOURS[problem.verdict], SHAPES[problem.verdict]
+    head = Text.from_markup(f"[{colour}]{shape}[/] {safe(problem.client)} · [bold]{safe(problem.where)}[/]")
+    said = [Padding(Text(one_line(line), overflow="fold"), (0, 0, 0, 4)) for line in problem.words]
+    return [head, *said, *(_command(action) for action in problem.actions)]
+
+
+def _command(words: str) -> Text:
+    return Text(f"    {one_line(words)}", style="dim", no_wrap=True, overflow="ignore")
+
+
+def _missed(value: Board, zone: ZoneInfo) -> list[RenderableType]:
+    if not value.missed:
+        return []
+    count = sum(due.count for due in value.missed)
+    lines: list[RenderableType] = [Text.from_markup(f"[yellow]▲[/] [bold]Missed: {count}[/]")]
+    for due in value.missed[-MISSED_SHOWN:]:
+        local = due.due.astimezone(zone)
+        times = f" and {due.count - 1} before" if due.count > 1 else ""
+        lines.append(
+            Padding(
+                Text.from_markup(safe(f"{due.client} · {due.schedule}, {local:%a %-d %b %H:%M}{times}: {due.reason}")),
+                (0, 0, 0, 4),
+            )
+        )
+    return [
+        *lines,
+        *(_command(f"ronde round {client}") for client in dict.fromkeys(due.client for due in value.missed)),
+    ]
 
 
 def _footer(value: Board) -> str:
     health = value.health
-    missed = f"{len(value.missed)} missed" if value.missed else "Missed: none"
-    named = "; ".join(
-        f"{due.client} {due.schedule} {due.due:%d %b %H:%M} UTC ({due.reason})" for due in value.missed[:3]
-    )
+    missed = "" if value.missed else "Missed: none.  "
     return (
-        f"{safe(missed)}{': ' + safe(named) if named else ''}.  Scheduler: {_beats(health, value.now)}.  "
+        f"{missed}Scheduler: {_beats(value)}.  "
         f"Oldest queued job: {_seconds(health.oldest_queued_s)}.  Unsent mail: {health.unsent_mails}."
     )
 
 
-def _beats(health: Health, now: datetime) -> str:
-    alive = sum(now - seen < FRESH for seen in health.beats.values())
-    if alive:
-        return f"{_count(alive, 'beat')} alive"
-    last = health.last_roll_call
-    return (
-        "[red]■ no beat has ever called[/]" if last is None else f"[red]■ no beat alive, last {age(now - last)} ago[/]"
-    )
+def _beats(value: Board) -> str:
+    if value.beats_alive:
+        return f"{_count(value.beats_alive, 'beat')} alive"
+    last = value.health.last_roll_call
+    ago = "" if last is None else f", last {age(value.now - last)} ago"
+    return f"[red]■ no beat alive{ago}; start it with `ronde up`[/]"
 
 
 def _seconds(value: float | None) -> str:
