@@ -44,7 +44,9 @@ def test_a_link_cut_every_time_ends_as_unknown_with_the_reason(ronde: Installati
 def test_a_host_that_accepts_and_says_nothing_holds_nobody_up(ronde: Installation) -> None:
     """Two mute hosts on a worker with three places: a good one passes them by, and their places come free again."""
     ronde.try_once()
-    mutes = ["mute-1", "mute-2"]
+    good, mutes = ["srv-1", "srv-2", "srv-3"], ["mute-1", "mute-2"]
+    for name in good[1:]:
+        ronde.add_host(name)
     for name in mutes:
         server = ronde.add_host(name).server
         server.stop()
@@ -53,24 +55,26 @@ def test_a_host_that_accepts_and_says_nothing_holds_nobody_up(ronde: Installatio
         ronde.resources.callback(mute.stop)
     ronde.write_inventory()
     ronde.start_worker("one", threads=3)
-    silent = [ronde.order("--host", name) for name in mutes]
-    good = ronde.finished(ronde.order("--host", "srv-1"))
-    assert good.verdict is Verdict.OK
-    ends = [ronde.finished(run) for run in silent]
-    for record in ends:
-        assert (record.state, record.verdict) == (RunState.FAILED, Verdict.UNKNOWN)
-        assert record.jobs[0].trouble is not None
-        assert record.jobs[0].trouble.code in {"unreachable", "timed-out", "protocol"}
-        assert record.finished_at is not None
-        assert good.finished_at is not None
-        assert good.finished_at < record.finished_at
-        assert [check.verdict for check in record.jobs[0].checks] == [Verdict.UNKNOWN]
-    host = ronde.hosts["srv-1"]
-    host.hold()
-    together = [ronde.order("--host", "srv-1") for _ in range(3)]
-    host.asked(3)  # all three places are in use at once
-    host.release()
-    assert [ronde.finished(run).verdict for run in together] == [Verdict.OK] * 3
+    silent = ronde.order(*(f"--host={name}" for name in mutes))
+    passing = ronde.finished(ronde.order("--host=srv-1"))
+    record = ronde.finished(silent)
+    assert passing.verdict is Verdict.OK
+    assert (record.state, record.verdict) == (RunState.FAILED, Verdict.UNKNOWN)
+    for job in record.jobs:
+        assert job.trouble is not None
+        assert job.trouble.code in {"unreachable", "timed-out", "protocol"}
+        assert [check.verdict for check in job.checks] == [Verdict.UNKNOWN]
+        assert job.finished_at is not None
+        assert passing.finished_at is not None
+        assert passing.finished_at < job.finished_at
+    for name in good:
+        ronde.hosts[name].hold()
+    together = ronde.order(*(f"--host={name}" for name in good))
+    for name in good:
+        ronde.hosts[name].asked()  # all three places are in use at once
+    for name in good:
+        ronde.hosts[name].release()
+    assert ronde.finished(together).verdict is Verdict.OK
 
 
 def test_a_vcenter_that_never_answers_holds_nobody_up(ronde: Installation, tmp_path: Path) -> None:
