@@ -174,10 +174,10 @@ def _missed(value: Board, zone: ZoneInfo) -> list[RenderableType]:
 
 def _footer(value: Board) -> str:
     health = value.health
-    missed = "" if value.missed else "Missed: none.  "
+    missed = "" if value.missed else "Missed: none. "
     return (
-        f"{missed}Scheduler: {_beats(value)}.  "
-        f"Oldest queued job: {_seconds(health.oldest_queued_s)}.  Unsent mail: {health.unsent_mails}."
+        f"{missed}Scheduler: {_beats(value)}. "
+        f"Oldest queued job: {_seconds(health.oldest_queued_s)}. Unsent mail: {health.unsent_mails}."
     )
 
 
