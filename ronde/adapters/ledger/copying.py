@@ -21,6 +21,8 @@ def copy_ledger(url: str, target: Path) -> int:
         raise InputError(
             "This ledger is on PostgreSQL.", advice="Back it up with pg_dump, and have Ronde check the dump."
         )
+    if not Path(address.database).exists():
+        raise LedgerError(f"there is no ledger at {address.database} yet")
     if target.exists():
         raise InputError(f"{target} exists already; a backup never overwrites anything.")
     try:
@@ -32,4 +34,5 @@ def copy_ledger(url: str, target: Path) -> int:
         return target.stat().st_size
     except (sqlite3.Error, OSError) as error:
         target.unlink(missing_ok=True)
-        raise LedgerError(f"the ledger could not be copied to {target}: {error}") from error
+        words = error.strerror if isinstance(error, OSError) else error
+        raise LedgerError(f"the ledger could not be copied to {target}: {words}") from error

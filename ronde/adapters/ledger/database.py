@@ -169,6 +169,11 @@ def _sqlite_engine(address: URL, patience: float) -> Engine:
     path = Path(str(address.database)).absolute()
 
     def connect() -> sqlite3.Connection:
+        if not path.exists():
+            raise LedgerError(
+                f"there is no ledger at {path} yet",
+                advice="`ronde ledger upgrade` makes it, and so do `ronde up` and `ronde run … --here`.",
+            )
         # mode=rw: a mistyped path is an error, not a new and empty ledger
         connection = sqlite3.connect(
             f"file:{quote(str(path))}?mode=rw",

@@ -165,7 +165,7 @@ def test_many_threads_at_a_locked_ledger_all_hear_of_it_in_time(fresh_url: Calla
 
 
 def test_a_mistyped_path_makes_no_new_ledger(tmp_path: Path) -> None:
-    with opened(f"sqlite:///{tmp_path}/nowhere.db") as ledger, pytest.raises(LedgerError, match="cannot be opened"):
+    with opened(f"sqlite:///{tmp_path}/nowhere.db") as ledger, pytest.raises(LedgerError, match="there is no ledger"):
         ledger.ping()
     assert list(tmp_path.iterdir()) == []
 
