@@ -143,6 +143,9 @@ def load_settings() -> Settings:
         InputError: a variable is unknown or its value does not fit; all problems at once.
     """
     problems = unknown_variables(os.environ)
+    named = os.environ.get(f"{PREFIX}ENV_FILE")
+    if named and not Path(named).is_file():
+        problems.append(f"{PREFIX}ENV_FILE: there is no file {named}")
     try:
         settings = Settings()
     except ValidationError as error:
