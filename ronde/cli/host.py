@@ -20,7 +20,9 @@ from ronde.model.errors import InputError
 from ronde.model.hostkeys import HostKey, pins_after
 from ronde.model.redaction import sanitise_terminal
 
-app = typer.Typer(no_args_is_help=True, help="Servers: enrol, list, check.")
+app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Servers: enrol, list, check.", epilog="Example: ronde host check"
+)
 
 _AT_ONCE = 16  # hosts connected to at the same time; a check is mostly waiting
 

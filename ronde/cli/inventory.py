@@ -20,8 +20,18 @@ from ronde.model.inventory.problems import errors_of, warnings_of
 from ronde.model.units import format_duration
 from ronde.settings import Settings, load_settings
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Check, look at and import the inventory.")
-import_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Take over another tool's inventory.")
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Check, look at and import the inventory.",
+    epilog="Example: ronde inventory check",
+)
+import_app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Take over another tool's inventory.",
+    epilog="Example: ronde inventory import ansible hosts.ini --client commune-exemple",
+)
 app.add_typer(import_app, name="import")
 
 Directory = Annotated[

@@ -12,7 +12,12 @@ from ronde.cli.out import print_json, told_errors
 from ronde.model.errors import InputError
 from ronde.model.units import parse_duration
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The record: schema, backup, retention.")
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="The record: schema, backup, retention.",
+    epilog="Example: ronde ledger backup /backup/ronde.db",
+)
 
 
 @app.command("upgrade")

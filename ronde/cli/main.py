@@ -1,7 +1,12 @@
 """The `ronde` command: its subcommands, and nothing else."""
 
+import logging
+from importlib.metadata import version
+from typing import Annotated
+
 import typer
 
+from ronde.adapters.files import store
 from ronde.adapters.logs import configure_logs
 from ronde.cli import doctor, host, inventory, ledger, report, runs, schedule, schemas, status, up, vcenter
 from ronde.cli.out import complain
@@ -13,7 +18,25 @@ app = typer.Typer(
     add_completion=True,
     rich_markup_mode=None,
     help="The nightly round: backups checked, snapshots verified, clients told the truth.",
+    epilog="Example: ronde status",
 )
+
+
+def _version(*, asked: bool) -> None:
+    if asked:
+        typer.echo(f"ronde {version('ronde')}")
+        raise typer.Exit
+
+
+@app.callback()
+def ronde(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=lambda asked: _version(asked=asked), is_eager=True, help="Print it.")
+    ] = False,
+) -> None:
+    """Make the nightly round: backups checked, snapshots verified, clients told the truth."""
+
+
 app.command("up")(up.up)
 app.command("status")(status.status)
 app.command("round")(runs.round_)
@@ -38,6 +61,7 @@ def main() -> None:
     Events of the machinery are for workers' logs; here only its warnings are told, on standard error.
     """
     configure_logs("warning", "console")
+    logging.getLogger(store.__name__).setLevel(logging.CRITICAL)  # every command tells inventory errors itself
     try:
         app()
     except RondeError as error:

@@ -35,7 +35,12 @@ from ronde.reports.sending import (
 )
 from ronde.reports.view import NightView
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Look at and send clients' reports.")
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Look at and send clients' reports.",
+    epilog="Example: ronde report night commune-exemple --open",
+)
 SHOWN = timedelta(days=14)
 STATES = {
     MailState.QUEUED: "waits to be sent",

@@ -13,7 +13,12 @@ from ronde.model.errors import InputError
 from ronde.model.inventory import Client, VCenter
 from ronde.model.words import hint
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="vCenters: pin their certificates.")
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="vCenters: pin their certificates.",
+    epilog="Example: ronde vcenter pin vc1 --client commune-exemple",
+)
 
 
 @app.command("pin")
