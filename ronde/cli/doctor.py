@@ -1,20 +1,21 @@
 """`ronde doctor`: is everything in place for tonight?"""
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from ronde.adapters.supervisor.broker import broker_facts
 from ronde.bootstrap import Services, build
-from ronde.cli.out import console, exit_for, print_json, shaped, told_errors
+from ronde.cli.out import console, exit_for, labelled, print_json, told_errors
 from ronde.cli.signals import NeverStops
 from ronde.engine.backups import check_clock
 from ronde.engine.diagnosis import Diagnosis, Probes, diagnose
 from ronde.model.check import Check
 from ronde.model.inventory import Client
-from ronde.model.redaction import sanitise_terminal
 from ronde.model.verdict import Verdict
+
+_PARTS = 30  # columns for the name of what was looked at
 
 
 def doctor(
@@ -41,14 +42,14 @@ def doctor(
 
 
 def _print(answer: Diagnosis) -> None:
-    words = escape(sanitise_terminal(answer.words))
-    console().print(f"{shaped(answer.verdict, escape(answer.part)):40} {words}", soft_wrap=True)
+    console().print(labelled(answer.verdict, answer.part, answer.words, _PARTS), soft_wrap=True)
 
 
 def _probes(services: Services) -> Probes:
     return Probes(
         inventory=services.inventories.current,
         ledger=services.ledger.ping,
+        offset=lambda: datetime.now(UTC) - services.clock.now(),
         health=lambda: services.ledger.health(services.clock.now()),
         broker=lambda: _broker(services),
         relay=services.mailer.probe,

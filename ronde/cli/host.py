@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from ronde.adapters.files.documents import read_document
@@ -13,17 +12,17 @@ from ronde.adapters.files.inventory import client_files
 from ronde.adapters.files.pins import pin_host_keys
 from ronde.adapters.ssh import scan_host_keys
 from ronde.bootstrap import Services, build
-from ronde.cli.out import console, exit_for, print_json, shaped, told_errors
+from ronde.cli.out import console, exit_for, labelled, print_json, safe, told_errors
 from ronde.cli.signals import NeverStops
 from ronde.engine.hosts import HostOnFile, Reached, find_host, hosts_on_file, reach
 from ronde.model.errors import InputError
 from ronde.model.hostkeys import HostKey, pins_after
-from ronde.model.redaction import sanitise_terminal
 
 app = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Servers: enrol, list, check.", epilog="Example: ronde host check"
 )
 
+SSH_PORT = 22  # the one that goes without saying
 _AT_ONCE = 16  # hosts connected to at the same time; a check is mostly waiting
 
 ClientOption = Annotated[str | None, typer.Option("--client", help="The client, when several have a host so named.")]
@@ -75,12 +74,14 @@ def list_(client: ClientOption = None, as_json: JsonOption = False) -> None:
         if as_json:
             print_json([_entry(on_file) for on_file in hosts])
             return
-        table = Table("client", "host", "address", "via", "pinned", box=None)
+        table = Table(box=None, pad_edge=False)
+        for column in ("client", "host", "address", "via", "pinned"):
+            table.add_column(column, overflow="fold")
         for on_file in hosts:
             entry = on_file.host
-            kinds = ", ".join(line.split()[0] for line in entry.host_key) or "none: refused"
-            place = f"{entry.user}@{entry.address}:{entry.port}"
-            table.add_row(*map(escape, (on_file.client.client, on_file.name, place, entry.via or "", kinds)))
+            kinds = ", ".join(_short(line.split()[0]) for line in entry.host_key) or "none: refused"
+            place = f"{entry.user}@{entry.address}" + (f":{entry.port}" if entry.port != SSH_PORT else "")
+            table.add_row(*map(safe, (on_file.client.client, on_file.name, place, entry.via or "", kinds)))
         console().print(table)
 
 
@@ -110,6 +111,11 @@ def check(
         raise typer.Exit(exit_for([answer.verdict for answer in answers]))
 
 
+def _short(kind: str) -> str:
+    """A key's type as people say it: `ed25519`, `ecdsa`, `rsa`."""
+    return kind.removeprefix("ssh-").split("-", maxsplit=1)[0]
+
+
 def _reach_all(services: Services, hosts: list[HostOnFile]) -> list[Reached]:
     shells, clock = services.shells, services.clock
     with ThreadPoolExecutor(_AT_ONCE) as pool:
@@ -123,11 +129,10 @@ def _show(on_file: HostOnFile, offered: tuple[HostKey, ...], pinned: tuple[HostK
 
 
 def _print(hosts: list[HostOnFile], answers: list[Reached]) -> None:
+    width = max(len(f"{on_file.client.client}/{on_file.name}") for on_file in hosts)
     for on_file, answer in zip(hosts, answers, strict=True):
-        name = f"{on_file.client.client}/{on_file.name}"
-        console().print(
-            f"{shaped(answer.verdict, escape(name)):60} {escape(sanitise_terminal(answer.words))}", soft_wrap=True
-        )
+        line = labelled(answer.verdict, f"{on_file.client.client}/{on_file.name}", answer.words, width)
+        console().print(line, soft_wrap=True)
 
 
 def _entry(on_file: HostOnFile) -> dict[str, object]:

@@ -101,8 +101,11 @@ def _as_json(item: Coming) -> dict[str, Any]:
 def _page(found: list[Coming]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("local time", no_wrap=True)
-    for column in ("client/schedule", "starts", "useful for", ""):
+    table.add_column("client/schedule", overflow="fold", min_width=min(30, max(map(len, map(_name, found)))))
+    for column in ("starts", "within"):
         table.add_column(column, overflow="fold")
+    if any(item.note for item in found):
+        table.add_column("", overflow="fold")
     day = None
     for item in found:
         if day is not None and item.local.date() != day:
@@ -110,10 +113,14 @@ def _page(found: list[Coming]) -> Table:
         day = item.local.date()
         cells = (
             f"{item.local:%a %d %b %H:%M %Z}",
-            f"{item.client}/{item.name}",
+            _name(item),
             item.entry.purpose,
             format_duration(item.entry.catch_up.within),
             item.note,
         )
-        table.add_row(*(Text(cell) for cell in cells))
+        table.add_row(*(Text(cell) for cell in cells[: len(table.columns)]))
     return table
+
+
+def _name(item: Coming) -> str:
+    return f"{item.client}/{item.name}"

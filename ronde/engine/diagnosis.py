@@ -1,18 +1,22 @@
 """What `ronde doctor` asks of every part of an installation, each question answered with what to do next."""
 
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
+from ronde.model.backup.thresholds import SKEW_FAILED, SKEW_WARNING
 from ronde.model.check import Check
 from ronde.model.errors import RondeError
 from ronde.model.inventory import Client, Inventory
 from ronde.model.records import Health
-from ronde.model.verdict import Severity, Verdict, worst
+from ronde.model.verdict import Severity, Verdict
 
 BEAT_SILENCE = timedelta(minutes=3)  # three roll calls
 MAIL_DELAY = timedelta(hours=1)
 QUEUE_DELAY = timedelta(minutes=5)
+AT_ONCE = 16  # hosts and vCenters connected to at the same time; asking them is mostly waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +30,14 @@ class Diagnosis:
 
 @dataclass(frozen=True, slots=True)
 class Probes:
-    """The questions that need the outside world; each returns words for when all is well, and raises otherwise."""
+    """The questions that need the outside world; each returns words for when all is well, and raises otherwise.
+
+    `offset` is this machine's clock minus the ledger's, by which leases and due instants are judged.
+    """
 
     inventory: Callable[[], Inventory]
     ledger: Callable[[], str]
+    offset: Callable[[], timedelta]
     health: Callable[[], Health]
     broker: Callable[[], list[Diagnosis]]
     relay: Callable[[], str]
@@ -41,6 +49,7 @@ class Probes:
 def diagnose(probes: Probes, now: datetime, *, hosts: bool) -> Iterator[Diagnosis]:
     """Every answer, as soon as it is known; with `hosts`, also each host's key, login and clock."""
     yield _ask("ledger", probes.ledger)
+    yield _clock(probes)
     yield from _broker(probes)
     yield from _processes(probes, now)
     yield _ask("mail relay", probes.relay)
@@ -53,12 +62,11 @@ def diagnose(probes: Probes, now: datetime, *, hosts: bool) -> Iterator[Diagnosi
     yield Diagnosis("inventory", Verdict.OK, f"{len(inventory.clients)} clients, {count} hosts")
     for client in inventory.clients.values():
         yield from _secrets(probes, client)
-        yield from _targets(probes, client) if hosts else _pins(client)
-
-
-def overall(answers: list[Diagnosis]) -> Verdict:
-    """The worst answer."""
-    return worst(answer.verdict for answer in answers)
+    if hosts:
+        yield from _targets(probes, inventory)
+        return
+    for client in inventory.clients.values():
+        yield from _pins(client)
 
 
 def process_answers(health: Health, now: datetime) -> Iterator[Diagnosis]:
@@ -106,6 +114,19 @@ def _ask(part: str, question: Callable[[], str]) -> Diagnosis:
         return Diagnosis(part, Verdict.FAILED, str(error))
 
 
+def _clock(probes: Probes) -> Diagnosis:
+    """This machine's clock against the ledger's, by the rule that clients' hosts are held to."""
+    try:
+        offset = probes.offset()
+    except RondeError as error:
+        return Diagnosis("clock", Verdict.UNKNOWN, str(error))
+    off = abs(offset)
+    words = f"{off.total_seconds():.1f} s {'ahead of' if offset > timedelta(0) else 'behind'} the ledger's"
+    if off <= SKEW_WARNING:
+        return Diagnosis("clock", Verdict.OK, words if off.total_seconds() >= 1 else "agrees with the ledger's")
+    return Diagnosis("clock", Verdict.FAILED if off > SKEW_FAILED else Verdict.WARNING, f"{words}; is NTP running?")
+
+
 def _broker(probes: Probes) -> Iterator[Diagnosis]:
     try:
         yield from probes.broker()
@@ -148,15 +169,28 @@ def _pins(client: Client) -> Iterator[Diagnosis]:
             yield Diagnosis(f"{client.client} · {name}", Verdict.FAILED, words)
 
 
-def _targets(probes: Probes, client: Client) -> Iterator[Diagnosis]:
-    for name in client.hosts:
-        part = f"{client.client} · {name}"
-        try:
-            check = probes.host(client, name)
-        except RondeError as error:
-            yield Diagnosis(part, Verdict.FAILED if error.permanent else Verdict.UNKNOWN, str(error))
-            continue
-        told = [item.message for item in check.findings if item.severity is not Severity.INFO]
-        yield Diagnosis(part, check.verdict, "; ".join(told) or "key, login and clock are right")
-    for name in client.vcenters:
-        yield _ask(f"{client.client} · {name}", lambda name=name: probes.vcenter(client, name))  # type: ignore[misc]  # bound now
+def _targets(probes: Probes, inventory: Inventory) -> Iterator[Diagnosis]:
+    """Every host and vCenter, several at once and told in the inventory's order: a dead one costs its time limit."""
+    clients = inventory.clients.values()
+    asked: list[Callable[[], Diagnosis]] = [partial(_host, probes, one, name) for one in clients for name in one.hosts]
+    asked += [partial(_vcenter, probes, one, name) for one in clients for name in one.vcenters]
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="doctor") as pool:
+        yield from pool.map(lambda question: question(), asked)
+
+
+def _host(probes: Probes, client: Client, name: str) -> Diagnosis:
+    part = f"{client.client} · {name}"
+    try:
+        check = probes.host(client, name)
+    except RondeError as error:
+        return Diagnosis(part, Verdict.FAILED if error.permanent else Verdict.UNKNOWN, str(error))
+    told = [item.message for item in check.findings if item.severity is not Severity.INFO]
+    return Diagnosis(part, check.verdict, "; ".join(told) or "key, login and clock are right")
+
+
+def _vcenter(probes: Probes, client: Client, name: str) -> Diagnosis:
+    part = f"{client.client} · {name}"
+    try:
+        return Diagnosis(part, Verdict.OK, probes.vcenter(client, name))
+    except RondeError as error:
+        return Diagnosis(part, Verdict.FAILED if error.permanent else Verdict.UNKNOWN, str(error))

@@ -1,14 +1,15 @@
 """Looking after hosts outside a run: which one is meant, and whether it can be reached."""
 
-import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
 from ronde.engine.backups import check_clock, skew_of
+from ronde.engine.ordering import find_client
 from ronde.model.errors import InputError, RondeError
 from ronde.model.inventory import Client, Host, Inventory
 from ronde.model.verdict import Verdict
+from ronde.model.words import hint
 from ronde.ports import Clock, Shells, Signal
 
 
@@ -45,8 +46,8 @@ def hosts_on_file(inventory: Inventory, client: str | None) -> Iterator[HostOnFi
     Raises:
         InputError: there is no such client.
     """
-    if client is not None and client not in inventory.clients:
-        raise InputError(f"There is no client {client}.{_nearest(client, list(inventory.clients))}")
+    if client is not None:
+        find_client(inventory, client)
     for each in inventory.clients.values():
         if client in (None, each.client):
             yield from (HostOnFile(each, name) for name in each.hosts)
@@ -61,7 +62,7 @@ def find_host(inventory: Inventory, name: str, client: str | None) -> HostOnFile
     known = list(hosts_on_file(inventory, client))
     found = [host for host in known if host.name == name]
     if not found:
-        raise InputError(f"There is no host {name}.{_nearest(name, [host.name for host in known])}")
+        raise InputError(f'There is no host "{name}"{hint(name, [host.name for host in known])}')
     if len(found) > 1:
         names = ", ".join(host.client.client for host in found)
         raise InputError(f"Several clients have a host {name}: {names}.", advice="Say which with --client.")
@@ -80,8 +81,3 @@ def reach(shells: Shells, on_file: HostOnFile, clock: Clock, signal: Signal) -> 
     skew = skew_of(check) if check.level is not None else None
     error_code = check.findings[0].rule if check.findings else ""
     return Reached(check.verdict, words or "Reached; its clock is right.", error=error_code, skew=skew)
-
-
-def _nearest(word: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(word, known, 1)
-    return f" Did you mean {close[0]}?" if close else ""

@@ -82,7 +82,8 @@ def broker_facts(url: str) -> BrokerFacts:
             took = (time.monotonic() - started) * 1000
             info = client.info()
     except (redis.RedisError, OSError) as error:
-        raise QueueError(f"the broker cannot be reached: {error}") from error
+        advice = "Start `ronde up`." if "+socket" in url else "Is RONDE_BROKER_URL right, and Redis running?"
+        raise QueueError(f"the broker cannot be reached: {error}", advice=advice) from error
     wrong = []
     if not info.get("aof_enabled"):
         wrong.append("set `appendonly yes`, or a restart empties the queues")

@@ -39,7 +39,7 @@ def ronde(*words: str) -> Result:
 def test_soonest_first_in_each_client_s_own_time() -> None:
     lines = [" ".join(line.split()) for line in ronde("--days", "2").stdout.splitlines() if line.strip()]
     assert lines == [
-        "local time client/schedule starts useful for",
+        "local time client/schedule starts within",
         "Sun 28 Mar 02:30 +04 reunion/night backup/check 4h",
         "Sun 28 Mar 03:00 CEST paris/night backup/check 4h 02:30 does not exist that day",
         "Mon 29 Mar 02:30 +04 reunion/night backup/check 4h",
