@@ -24,9 +24,9 @@ def test_a_host_is_found_by_its_name_alone_while_that_is_clear() -> None:
     assert find_host(known, "db", "other").client.client == "other"
     with pytest.raises(InputError, match=r"acme, other.*--client"):
         find_host(known, "db", None)
-    with pytest.raises(InputError, match="did you mean "srv""):
+    with pytest.raises(InputError, match='did you mean "srv"'):
         find_host(known, "srw", None)
-    with pytest.raises(InputError, match="Did you mean acme"):
+    with pytest.raises(InputError, match='did you mean "acme"'):
         list(hosts_on_file(known, "acne"))
     assert len(list(hosts_on_file(known, None))) == 3
 
