@@ -263,9 +263,11 @@ class Installation:
     def seen_since(self, name: str, since: datetime) -> None:
         """Let a schedule have been known since then, so that what was due meanwhile has to be decided."""
         entry = Schedule.model_validate(self.schedules[name])
-        assert self.ledger.ping()
-        self.change("DELETE FROM schedules_seen WHERE schedule = ?", name)
         self.ledger.see_schedules({(CLIENT, name): definition(entry, "UTC")}, since)
+        micro = (since - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+        self.change(
+            "UPDATE schedules_seen SET first_seen = ? WHERE schedule = ?", micro, name
+        )  # it may have been known
 
     def mails_wait_less(self, by: timedelta) -> None:
         """Let that much time pass for messages that wait for their next try."""
@@ -275,7 +277,7 @@ class Installation:
         """Let enough time pass for the leases of senders that died; a live one must not be at work."""
         self.change("UPDATE outbox SET lease_until = 0 WHERE lease_until IS NOT NULL")
 
-    def change(self, statement: str, *values: str) -> None:
+    def change(self, statement: str, *values: str | int) -> None:
         """Change the ledger behind everybody's back."""
         with closing(self.raw()) as raw, raw:
             raw.execute(statement, values)
