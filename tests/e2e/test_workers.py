@@ -45,6 +45,9 @@ def test_a_job_that_kills_every_worker_is_given_up_and_says_so(ronde: Installati
     (shown,) = ronde.show(run)["jobs"]
     assert (shown["state"], shown["verdict"], shown["checks"]) == ("lost", "unknown", [])
     assert "vanished" in ronde.ronde("status").stdout
+    _, _, unverified = ronde.ronde("report", "night", CLIENT).stdout.partition("N'AVONS PAS PU VÉRIFIER")
+    assert "srv-1" in unverified
+    assert "mairie-db" in unverified
 
 
 def test_the_late_result_of_a_frozen_worker_is_refused(ronde: Installation) -> None:
