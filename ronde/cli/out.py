@@ -78,8 +78,10 @@ def one_line(text: str) -> str:
 
 
 def safe(text: str) -> str:
-    """The same, harmless for Rich's markup as well."""
-    return escape(one_line(text))
+    """The same, harmless for Rich's markup as well; to stand before a tag, which no backslash at its end undoes."""
+    line = one_line(text)
+    body = line.rstrip("\\")
+    return escape(body) + "\\" * 2 * (len(line) - len(body))
 
 
 def labelled(verdict: Verdict, label: str, words: str, width: int) -> str:

@@ -72,12 +72,14 @@ def test_json_says_what_it_was_given_with_nothing_a_terminal_obeys(value: object
     assert not set("\u200b\u202e\u2066\ufeff") & set(text)
 
 
-@given(TEXT)
+@given(TEXT | st.text("\\[]/ab", max_size=8))
 def test_words_from_outside_stay_on_their_line_and_are_no_markup(text: str) -> None:
     line = one_line(text)
     assert not [char for char in line if ord(char) < 32 or 0x7F <= ord(char) < 0xA0]
     assert len(line.splitlines()) <= 1
-    assert Text.from_markup(safe(text)).plain == line
+    shown = Text.from_markup(f"[bold]{safe(text)}[/] after")
+    assert shown.plain == f"{line} after"
+    assert [(span.start, span.end) for span in shown.spans] == [(0, len(line))]
 
 
 @pytest.mark.parametrize("verdict", list(Verdict))
