@@ -32,7 +32,7 @@ def running(lab: Lab) -> dict[str, bool]:
 
 def lab_command(lab: Lab, *arguments: str) -> "subprocess.Popen[bytes]":
     argv = [sys.executable, "-m", "lab", *arguments, "--dir", str(lab.directory)]
-    environment = {**os.environ, "RONDE_LAB_CACHE": str(cache_directory())}
+    environment = {**os.environ, "RONDELAB_CACHE": str(cache_directory())}
     return subprocess.Popen(argv, cwd=CHECKOUT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
