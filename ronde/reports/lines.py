@@ -146,7 +146,7 @@ class Night:
             ]
         )
         problems = _sentences(findings, {Severity.CRITICAL, Severity.WARNING})
-        unread = [one for one in findings if not (doubts and one.rule.startswith(NOT_VERIFIED))]
+        unread = [one for one in findings if not (doubts and _tells_of_the_way(one))]
         gaps = _once([*doubts, *_sentences(unread, {Severity.UNKNOWN})])
         if verdict is Verdict.UNKNOWN and not gaps:
             gaps = (phrase("The check ended without proving anything."),)
@@ -157,6 +157,11 @@ class Night:
 
     def _schedules(self, areas: tuple[str, ...]) -> list[str]:
         return [name for name, entry in self.client.schedules.items() if entry.purpose.startswith(areas)]
+
+
+def _tells_of_the_way(finding: Finding) -> bool:
+    """Whether it repeats the error that kept the job from the subject; the job's own sentence tells it better."""
+    return finding.rule.startswith(NOT_VERIFIED) or "code" in finding.evidence
 
 
 def _causes(check: CheckRecord | None) -> frozenset[Cause]:

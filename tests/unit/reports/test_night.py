@@ -110,6 +110,16 @@ def test_an_unreachable_host_is_told_with_its_span_and_tries() -> None:
     assert "10.20.0.11" not in text(view)
 
 
+@pytest.mark.parametrize("code", ["unreachable", "host-key-changed", "auth-refused"])
+def test_a_server_never_reached_is_not_said_to_have_broken_off(code: str) -> None:
+    found = problem("backup-unreachable", Severity.UNKNOWN, code=code)
+    jobs = [GOOD_JOBS[0], job("srv-compta", JobState.FAILED, trouble=Trouble(code, "words of a technician"))]
+    view = good([GOOD_CHECKS[0], check("srv-compta", "mairie-db", "dump", found, level=None)], jobs)
+    [gap] = view.gaps
+    assert len(gap.reasons) == 1, "the reason is told once, by what happened to the job"
+    assert "broke off" not in text(view)
+
+
 def test_a_later_failed_look_at_the_same_backup_outweighs_an_earlier_good_one() -> None:
     later = replace(job("srv-compta", JobState.FAILED, ended=AT + timedelta(hours=2)), id="later")
     view = good(jobs=[*GOOD_JOBS, later])
