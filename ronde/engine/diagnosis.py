@@ -59,7 +59,7 @@ def diagnose(probes: Probes, now: datetime, *, hosts: bool) -> Iterator[Diagnosi
         yield Diagnosis("inventory", Verdict.FAILED, str(error))
         return
     count = sum(len(client.hosts) for client in inventory.clients.values())
-    yield Diagnosis("inventory", Verdict.OK, f"{len(inventory.clients)} clients, {count} hosts")
+    yield Diagnosis("inventory", Verdict.OK, f"{_counted(len(inventory.clients), 'client')}, {_counted(count, 'host')}")
     for client in inventory.clients.values():
         yield from _secrets(probes, client)
     if hosts:
@@ -67,6 +67,10 @@ def diagnose(probes: Probes, now: datetime, *, hosts: bool) -> Iterator[Diagnosi
         return
     for client in inventory.clients.values():
         yield from _pins(client)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def process_answers(health: Health, now: datetime) -> Iterator[Diagnosis]:
