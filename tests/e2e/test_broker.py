@@ -69,7 +69,7 @@ def test_a_broker_that_is_away_loses_no_order(ronde: Installation) -> None:
     ordered = ronde.order()  # taken by the ledger, broker or not
     assert ronde.job(ordered).state is JobState.QUEUED
     host.release()
-    poll(lambda: ronde.job(begun).state is JobState.SUCCEEDED, within=15, what="what was begun ends meanwhile")
+    poll(lambda: ronde.job(begun).state is JobState.SUCCEEDED, within=45, what="what was begun ends meanwhile")
     poll(lambda: time.monotonic() > away_until, within=OUTAGE + 5, what="the outage lasts")
     assert all(process.alive for process in ronde.processes)
     assert ronde.job(ordered).state is JobState.QUEUED
@@ -86,5 +86,5 @@ def test_an_order_while_no_broker_runs_is_accepted_in_seconds(ronde: Installatio
     started = time.monotonic()
     done = ronde.ronde(*command, "--detach")
     assert done.returncode == 0, done.stderr
-    assert time.monotonic() - started < 15
+    assert time.monotonic() - started < 40
     assert ronde.job(done.stdout.strip()).state is JobState.QUEUED

@@ -276,6 +276,6 @@ def test_a_lock_of_a_killed_backup(restic_bench: Bench, age: int, verdict: Verdi
 def _wait_for_lock(bench: Bench) -> None:
     locks = bench.restic.repository / "locks"
     deadline = time.monotonic() + 60
-    while not any(locks.iterdir()):
+    while not any(len(lock.name) == 64 for lock in locks.iterdir()):  # under its final name, not the temporary one
         assert time.monotonic() < deadline, "restic took no lock"
         time.sleep(0.02)
