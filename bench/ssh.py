@@ -4,9 +4,13 @@ A job of Ronde here is one clock check a command: the smallest thing it does tha
 the ledger, asked over one connection a job, judged, and recorded with its evidence.
 """
 
+import resource
+import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from bench.figures import Figure, Goal, Profile, ratios, seconds
@@ -19,6 +23,7 @@ from ronde.facts.clock import clock_question
 from ronde.model.plan import JobPlan, Lane, Step, Target, TargetKind
 
 TIMES = (1, 5)
+_SLOW_SECONDS = 10
 _FLOOR = Goal(1.3)
 _PYINFRA = Goal(2.0, at_least=True)
 _RAW = Goal(8.0, at_least=True)
@@ -38,22 +43,67 @@ def _compare(directory: Path, hosts: Hosts, peers: Peers, times: int, scale: Sca
     with running(Plant(directory, scale.parallel, [_client(hosts)])) as plant:
         plan = _jobs(hosts, times, scale.parallel)
         plant.await_end(plant.order(plan))  # a worker that runs has its threads and its connections to the ledger
-        ours = partial(timed, lambda: plant.await_end(plant.order(plan)))
-        fast = rounds(
-            {"ronde": ours, "floor": partial(peers.floor, times), "pyinfra": partial(peers.pyinfra, times)},
-            scale.rounds,
-        )
-        slow = rounds({"ronde": ours, **_ansible(peers, times)}, scale.slow_rounds)
+        meter = Meter(plant)
+        ours = meter.watch("ronde", lambda: timed(lambda: plant.await_end(plant.order(plan))))
+        pyinfra = meter.watch("pyinfra", partial(peers.pyinfra, times))
+        fast = rounds({"ronde": ours, "floor": partial(peers.floor, times), "pyinfra": pyinfra}, scale.rounds)
+        ansible = {f"ansible {module}": partial(peers.ansible, module, times) for module in ("raw", "command")}
+        watched = {name: meter.watch(name, run) for name, run in ansible.items()}
+        slow = rounds({"ronde": ours, **watched}, scale.slow_rounds)
         start = peers.ansible_start() if times == 1 else None
     figures = _figures(fast, slow, f"{len(hosts.servers)} hosts × {times}", start)  # noqa: RUF001 - that is what it is
+    figures += _processor(meter, f"{len(hosts.servers)} hosts × {times}")  # noqa: RUF001 - the same
     return [
         one if one.reached in {True, None} else one.explained(_profile(directory / "profiled", hosts, plan, scale))
         for one in figures
     ]
 
 
-def _ansible(peers: Peers, times: int) -> Mapping[str, Callable[[], float]]:
-    return {f"ansible {module}": partial(peers.ansible, module, times) for module in ("raw", "command")}
+class Meter:
+    """The controller's own CPU seconds, which the hosts' do not dilute: here they share its cores, elsewhere not."""
+
+    def __init__(self, plant: Plant) -> None:
+        self.spent: dict[str, list[float]] = defaultdict(list)
+        self._plant = plant
+
+    def watch(self, name: str, run: Callable[[], float]) -> Callable[[], float]:
+        """The same contestant, watched: all processes of the plant for Ronde, the ended children for the others."""
+        used = self._of_plant if name == "ronde" else _of_children
+
+        def watched() -> float:
+            before = used()
+            taken = run()
+            self.spent[name].append(used() - before)
+            return taken
+
+        return watched
+
+    def _of_plant(self) -> float:
+        return sum(self._plant.cpu().values()) + time.process_time()
+
+
+def _of_children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _processor(meter: Meter, what: str) -> list[Figure]:
+    ours = median(meter.spent["ronde"])
+    return [
+        Figure(
+            f"ssh: {what}, times less CPU of its own",
+            [spent / ours for spent in meter.spent[name]],
+            "times",
+            shown,
+            None,
+            f"Ronde {ours:.2f} s CPU, {shown} {median(meter.spent[name]):.2f} s CPU",
+        )
+        for name, shown in (
+            ("pyinfra", "pyinfra"),
+            ("ansible raw", "Ansible raw"),
+            ("ansible command", "Ansible command"),
+        )
+    ]
 
 
 def _figures(
@@ -100,6 +150,7 @@ def _profile(directory: Path, hosts: Hosts, plan: Sequence[JobPlan], scale: Scal
 def _memory(directory: Path, hosts: Hosts) -> Figure:
     """The work process's peak with every host at once; how many truly were is read from the ledger."""
     count = len(hosts.servers)
+    _slow_down(hosts)
     with running(Plant(directory, count, [_client(hosts)])) as plant:
         worker = plant.workers["work"].pid
         before = memory_of(worker)
@@ -108,6 +159,14 @@ def _memory(directory: Path, hosts: Hosts) -> Figure:
         peak, together = memory_of(worker, "VmHWM"), plant.concurrency(run)
     note = f"{before:.0f} MB before the first job; {together} of {count} hosts were under way at once"
     return Figure(f"ssh: peak memory, {count} hosts at once", [peak], "MB", "the same process, idle", None, note)
+
+
+def _slow_down(hosts: Hosts) -> None:
+    """Make every command from now on begin late, so that all hosts are connected before the first is done."""
+    for server in hosts.servers:
+        keys = server.directory / "authorized_keys"
+        forced = f'command="sleep {_SLOW_SECONDS}; eval $SSH_ORIGINAL_COMMAND" '
+        keys.write_text(forced + keys.read_text(encoding="utf-8"), encoding="utf-8")
 
 
 def _jobs(hosts: Hosts, times: int, places: int) -> list[JobPlan]:
