@@ -35,26 +35,6 @@ def broker_command(socket: Path) -> list[str]:
     return words
 
 
-def wait_for_broker(url: str, *, within: float) -> None:
-    """Return once the broker answers.
-
-    Raises:
-        QueueError: it did not within that many seconds; the last error is told.
-    """
-    deadline = time.monotonic() + within
-    trouble = "no try was made"
-    with _client(url) as client:
-        while time.monotonic() < deadline:
-            try:
-                client.ping()
-            except (redis.RedisError, OSError) as error:
-                trouble = str(error)
-                time.sleep(0.05)
-            else:
-                return
-    raise QueueError(f"the broker does not answer: {trouble}", advice="Is RONDE_BROKER_URL right, and Redis running?")
-
-
 @dataclass(frozen=True, slots=True)
 class BrokerFacts:
     """What a broker says of itself.
