@@ -44,9 +44,13 @@ class Process:
 
     @staticmethod
     def of(pid: int) -> "Process | None":
-        """The live process under `pid`, or None when there is none (a zombie counts as none)."""
+        """The live process under `pid`, or None when there is none.
+
+        A zombie counts as none once its last thread has gone: until then it holds its sockets and files.
+        """
         stat = _stat(pid)
-        return Process(pid, stat.started) if stat is not None and stat.state != "Z" else None
+        gone = stat is None or (stat.state == "Z" and stat.threads <= 1)
+        return None if stat is None or gone else Process(pid, stat.started)
 
     def alive(self) -> bool:
         return Process.of(self.pid) == self
@@ -75,6 +79,7 @@ class Process:
 class _Stat:
     state: str
     parent: int
+    threads: int
     started: int
 
 
@@ -85,7 +90,7 @@ def _stat(pid: int) -> _Stat | None:
         return None
     # The command name stands in brackets and may itself hold spaces and brackets: split after the last one.
     fields = text.rpartition(")")[2].split()
-    return _Stat(fields[0], int(fields[1]), int(fields[19])) if len(fields) > 19 else None
+    return _Stat(fields[0], int(fields[1]), int(fields[17]), int(fields[19])) if len(fields) > 19 else None
 
 
 def _pids() -> Iterator[int]:
