@@ -90,13 +90,20 @@ class Restic:
             "RESTIC_REPOSITORY": str(self.repository),
         }
 
-    def __call__(self, *words: str, ok: tuple[int, ...] = (0,)) -> str:
-        return run(["restic", "--no-cache", *words], self.env, ok=ok)
+    def __call__(self, *words: str, ok: tuple[int, ...] = (0,), cwd: Path | None = None) -> str:
+        return run(["restic", "--no-cache", *words], self.env, cwd=cwd, ok=ok)
 
-    def backup(self, *paths: Path, at: datetime = NEWEST, host: str = "srv", tags: Sequence[str] = ()) -> None:
+    def backup(
+        self,
+        *paths: Path,
+        at: datetime = NEWEST,
+        host: str = "srv",
+        tags: Sequence[str] = (),
+        cwd: Path | None = None,
+    ) -> None:
         extra = [word for tag in tags for word in ("--tag", tag)]
         when = at.strftime("%Y-%m-%d %H:%M:%S")
-        self("backup", "-q", "--force", "--time", when, "--host", host, *extra, *map(str, paths))
+        self("backup", "-q", "--force", "--time", when, "--host", host, *extra, *map(str, paths), cwd=cwd)
 
     def packs(self) -> list[Path]:
         """The pack files, largest first."""

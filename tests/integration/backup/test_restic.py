@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import time
+from pathlib import Path
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -89,8 +90,9 @@ def _overwrite(bench: Bench) -> None:
 
 
 def _freeze(bench: Bench) -> None:
+    """By a relative path: the folders above it, which other tests write to, are then no part of the points."""
     for minutes in (90, 60, 30):
-        bench.restic.backup(bench.source, at=NOW - timedelta(minutes=minutes))
+        bench.restic.backup(Path(bench.source.name), at=NOW - timedelta(minutes=minutes), cwd=bench.root)
 
 
 def _anew(bench: Bench) -> None:
