@@ -2,7 +2,8 @@
 
 RondeError                      something a person can be told, with what to do next
 ├── InputError                  what was asked or written is wrong (inventory, playbook, command line); permanent
-│   └── InventoryError          one or more problems in inventory files, each with its place
+│   ├── InventoryError          one or more problems in inventory files, each with its place
+│   └── NotAllowed              who asks may not do that; nothing was done
 ├── SecretError                 a secret could not be read; permanent
 ├── RemoteError                 a target did not do what was asked of it
 │   ├── Unreachable             no connection: refused, no route, name unknown, connect time limit
@@ -11,7 +12,8 @@ RondeError                      something a person can be told, with what to do 
 │   ├── AuthRefused             the host refused our login; permanent
 │   ├── CommandTimeout          a command exceeded its total or idle limit
 │   ├── ConnectionLost          the link broke while a command ran
-│   └── ProtocolFault           the other side speaks something we do not understand
+│   ├── ProtocolFault           the other side speaks something we do not understand
+│   └── CannotDetach            the host lacks what a detached command needs (a tool, room); nothing ran; permanent
 ├── VCenterError                a vCenter did not do what was asked of it
 │   ├── VCenterUnreachable      no connection, or no answer in time
 │   ├── CertificateChanged      it shows another certificate than the pinned one; permanent, an incident
@@ -78,6 +80,10 @@ class InventoryError(InputError):
         self.problems = problems
 
 
+class NotAllowed(InputError):
+    code = "not-allowed"
+
+
 class SecretError(RondeError):
     code = "secret"
     permanent = True
@@ -118,6 +124,11 @@ class ProtocolFault(RemoteError):
     code = "protocol"
 
 
+class CannotDetach(RemoteError):
+    code = "cannot-detach"
+    permanent = True
+
+
 class VCenterError(RondeError):
     code = "vcenter"
 
@@ -141,7 +152,17 @@ class SessionExpired(VCenterError):
 
 
 class VCenterFault(VCenterError):
+    """A vCenter's answer was a fault, or none that we understand.
+
+    Attributes:
+        fault: the API's name of the fault, `NoPermission`; empty when the answer was not understood.
+    """
+
     code = "vcenter-fault"
+
+    def __init__(self, message: str, *, fault: str = "", advice: str = "", exchange: Exchange | None = None) -> None:
+        super().__init__(message, advice=advice, exchange=exchange)
+        self.fault = fault
 
 
 class MailError(RondeError):

@@ -8,6 +8,7 @@ from datetime import datetime
 from ronde.model.check import Check, Finding, Json
 from ronde.model.errors import RondeError, with_advice
 from ronde.model.plan import JobPlan, Target
+from ronde.model.procedure import StepRecord
 from ronde.model.run import IllegalChange, JobEvent, JobState, MailState, RunState
 from ronde.model.verdict import Level, Verdict
 
@@ -55,14 +56,17 @@ class JobOutcome:
     """What one attempt came to.
 
     Attributes:
-        state: `SUCCEEDED`, `FAILED`, `CRASHED`, `CANCELLED`, or `QUEUED` for a passing trouble that is tried again.
+        state: `SUCCEEDED`, `FAILED`, `SKIPPED`, `CRASHED`, `CANCELLED`, `NEEDS_HUMAN`, or `QUEUED` for a passing
+            trouble that is tried again.
         not_before: with `QUEUED`, when.
+        waits: with `QUEUED`, that nothing was begun, so that the end of its usefulness still holds.
     """
 
     state: JobState
     checks: tuple[Check, ...] = ()
     trouble: Trouble | None = None
     not_before: datetime | None = None
+    waits: bool = False
 
     @property
     def event(self) -> JobEvent:
@@ -80,14 +84,20 @@ class JobOutcome:
 _EVENT_OF = {
     JobState.SUCCEEDED: JobEvent.SUCCEED,
     JobState.FAILED: JobEvent.FAIL,
+    JobState.SKIPPED: JobEvent.SKIP,
+    JobState.NEEDS_HUMAN: JobEvent.ESCALATE,
     JobState.CRASHED: JobEvent.CRASH,
     JobState.CANCELLED: JobEvent.CANCEL,
     JobState.QUEUED: JobEvent.DEFER,
 }
 
 
-def trouble_of_ending(event: JobEvent, worker: str = "", who: str = "") -> Trouble | None:
+def trouble_of_ending(
+    event: JobEvent, worker: str = "", who: str = "", state: JobState = JobState.RUNNING
+) -> Trouble | None:
     """Why a job stands where the ledger itself put it; None for events that say nothing by themselves."""
+    if event is JobEvent.EXPIRE and state is JobState.HELD:
+        return Trouble("not-approved", "nobody approved it while an approval was possible", "Order it again.")
     match event:
         case JobEvent.LAPSE | JobEvent.LOSE:
             again = event is JobEvent.LAPSE
@@ -133,6 +143,8 @@ class JobRecord:
     Attributes:
         attempt: the current or last attempt, from 1.
         sends: how many wake-up messages were sent for the current attempt.
+        not_before, not_after: the span in which it may be started, as it stands now.
+        ring: where its target stands in a change that goes in rings; None in any other.
     """
 
     id: str
@@ -147,9 +159,24 @@ class JobRecord:
     finished_at: datetime | None = None
     worker: str = ""
     sends: int = 0
+    not_before: datetime | None = None
+    not_after: datetime | None = None
     trouble: Trouble | None = None
     plan: JobPlan | None = None
     checks: tuple[CheckRecord, ...] = ()
+    steps: tuple[StepRecord, ...] = ()
+    ring: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LockRecord:
+    """A job that has a host to itself: of which run, ordered by whom, since when, and until when at the latest."""
+
+    run: str
+    job: str
+    owner: str
+    since: datetime
+    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +192,12 @@ class EventRecord:
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """One run as it stands, with those of its jobs that the scope may see."""
+    """One run as it stands, with those of its jobs that the scope may see.
+
+    Attributes:
+        plan: the digest of its frozen plan; `request`: what was asked for, to ask for it again.
+        paused_by: who asked that nothing more be begun for now; empty when nobody did.
+    """
 
     id: str
     playbook: str
@@ -179,8 +211,11 @@ class RunRecord:
     finished_at: datetime | None = None
     schedule: str | None = None
     due: datetime | None = None
+    plan: str = ""
+    request: Mapping[str, Json] = field(default_factory=dict)
     jobs: tuple[JobRecord, ...] = ()
     events: tuple[EventRecord, ...] = field(default=(), repr=False)
+    paused_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

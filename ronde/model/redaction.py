@@ -39,7 +39,8 @@ class Redactor:
     by pattern: private key blocks, assignments to something called a password, bearer tokens, credentials in URLs.
     What is found is replaced by `[redacted]`. A secret shorter than six bytes is ignored.
 
-    Whole lines are given out; the last, unfinished one is held back until its end, `finish`, or 64 KiB.
+    Whole lines are given out, each as soon as no secret can have begun in it that is not yet here to its end; the last,
+    unfinished one is held back until its end, `finish`, or 64 KiB.
     """
 
     def __init__(self, secrets: Iterable[bytes]) -> None:
@@ -53,7 +54,7 @@ class Redactor:
         unseen = max(0, len(self._held) - self._needles.overlap)
         self._held += chunk
         self._spans = _merged([*self._spans, *self._needles.spans(self._held, unseen)])
-        certain = len(self._held) - self._needles.overlap  # a secret that begins before this is wholly here
+        certain = self._needles.begun(self._held)  # a secret that begins before this is wholly here
         cut = _before(self._spans, self._held.rfind(b"\n", 0, max(0, certain)) + 1)
         if cut == 0 and certain > _LONGEST_LINE:
             return self._give_out(_after(self._spans, self._not_in_mark(certain)), mid_line=True)
@@ -64,6 +65,19 @@ class Redactor:
         out = self._give_out(len(self._held))
         self._in_key = False
         return out
+
+    def another(self) -> "Redactor":
+        """One for another stream, which looks for the same secrets."""
+        fresh = Redactor(())
+        fresh.learn(self)
+        return fresh
+
+    def learn(self, other: "Redactor") -> None:
+        """Look for the secrets of `other` from now on, also in what is still held back."""
+        needles = other._needles  # noqa: SLF001 - another of this very class
+        if self._needles is not needles:
+            self._needles = needles
+            self._spans = _merged(self._needles.spans(self._held, 0))
 
     def redact(self, data: bytes) -> bytes:
         """A whole text at once; independent of what is being fed."""
@@ -154,6 +168,7 @@ class _Needles:
         self._by_start: dict[bytes, list[bytes]] = {}
         for needle in needles:
             self._by_start.setdefault(needle[:SHORTEST], []).append(needle)
+        self._first_bytes = {start[:length] for start in self._by_start for length in range(1, SHORTEST)}
 
     def spans(self, data: bytes, begin: int) -> Iterator[tuple[int, int]]:
         """Where needles stand in `data` from `begin` on, as (start, end); they may overlap."""
@@ -164,6 +179,20 @@ class _Needles:
             for needle in starts[data[at : at + SHORTEST]]:
                 if data.startswith(needle, at):
                     yield at, at + len(needle)
+
+    def begun(self, data: bytes) -> int:
+        """Where the first needle begins that may go on after the end of `data`; its length when there is none."""
+        end = len(data)
+        for at in range(max(0, end - self.overlap), end):
+            start = data[at : at + SHORTEST]
+            if len(start) < SHORTEST:
+                if start in self._first_bytes:
+                    return at
+            elif any(
+                len(needle) > end - at and needle.startswith(data[at:]) for needle in self._by_start.get(start, ())
+            ):
+                return at
+        return end
 
 
 @lru_cache(maxsize=4096)

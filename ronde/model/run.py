@@ -18,6 +18,8 @@ class IllegalChange(Exception):
 class JobState(StrEnum):
     """Where one job stands. `SUCCEEDED` means examined and recorded; what was found is its verdict."""
 
+    HELD = "held"  # it waits for a second technician
+    WAITING = "waiting"  # it waits until its ring says that it may begin
     QUEUED = "queued"
     RUNNING = "running"
     SUCCEEDED = "succeeded"
@@ -26,23 +28,30 @@ class JobState(StrEnum):
     LOST = "lost"  # its worker vanished more often than it may be tried again
     CANCELLED = "cancelled"
     EXPIRED = "expired"  # it was not started while that was still useful
+    SKIPPED = "skipped"  # a guard, or what became of others, did not let it start; nothing was done on the target
     NEEDS_HUMAN = "needs_human"  # an at-most-once step began and its outcome cannot be established
 
 
 class JobEvent(StrEnum):
+    RELEASE = "release"  # a second technician agreed
+    LINE_UP = "line_up"  # a second technician agreed, and its ring says when
+    ADMIT = "admit"  # its ring says that it may begin
+    RECALL = "recall"  # the run was paused before it had begun
     CLAIM = "claim"
     SUCCEED = "succeed"
     FAIL = "fail"
+    SKIP = "skip"
     CRASH = "crash"
     DEFER = "defer"  # a passing trouble: back to the queue, with a later start and the next attempt number
     LAPSE = "lapse"  # the lease ran out; it may be tried again
     LOSE = "lose"  # the lease ran out; it may not be tried again
-    ESCALATE = "escalate"  # the lease ran out in a step that must not happen twice
+    ESCALATE = "escalate"  # what a step that must not happen twice came to cannot be established
     CANCEL = "cancel"
     EXPIRE = "expire"
 
 
 class RunState(StrEnum):
+    PENDING_APPROVAL = "pending_approval"  # every job waits for a second technician
     QUEUED = "queued"
     RUNNING = "running"
     SUCCEEDED = "succeeded"  # every job was examined; its verdict says what was found
@@ -71,11 +80,21 @@ class MailEvent(StrEnum):
 
 
 JOB_CHANGES: Mapping[tuple[JobState, JobEvent], JobState] = {
+    (JobState.HELD, JobEvent.RELEASE): JobState.QUEUED,
+    (JobState.HELD, JobEvent.LINE_UP): JobState.WAITING,
+    (JobState.HELD, JobEvent.CANCEL): JobState.CANCELLED,
+    (JobState.HELD, JobEvent.EXPIRE): JobState.EXPIRED,
+    (JobState.WAITING, JobEvent.ADMIT): JobState.QUEUED,
+    (JobState.WAITING, JobEvent.SKIP): JobState.SKIPPED,
+    (JobState.WAITING, JobEvent.CANCEL): JobState.CANCELLED,
     (JobState.QUEUED, JobEvent.CLAIM): JobState.RUNNING,
+    (JobState.QUEUED, JobEvent.RECALL): JobState.WAITING,
+    (JobState.QUEUED, JobEvent.SKIP): JobState.SKIPPED,
     (JobState.QUEUED, JobEvent.CANCEL): JobState.CANCELLED,
     (JobState.QUEUED, JobEvent.EXPIRE): JobState.EXPIRED,
     (JobState.RUNNING, JobEvent.SUCCEED): JobState.SUCCEEDED,
     (JobState.RUNNING, JobEvent.FAIL): JobState.FAILED,
+    (JobState.RUNNING, JobEvent.SKIP): JobState.SKIPPED,
     (JobState.RUNNING, JobEvent.CRASH): JobState.CRASHED,
     (JobState.RUNNING, JobEvent.DEFER): JobState.QUEUED,
     (JobState.RUNNING, JobEvent.LAPSE): JobState.QUEUED,
@@ -97,12 +116,13 @@ MAIL_CHANGES: Mapping[tuple[MailState, MailEvent], MailState] = {
     (MailState.UNKNOWN, MailEvent.REQUEUE): MailState.QUEUED,
 }
 
-JOB_OPEN = frozenset({JobState.QUEUED, JobState.RUNNING})
-RUN_OPEN = frozenset({RunState.QUEUED, RunState.RUNNING})
+JOB_UNBEGUN = frozenset({JobState.HELD, JobState.WAITING, JobState.QUEUED})
+JOB_OPEN = JOB_UNBEGUN | {JobState.RUNNING}
+RUN_OPEN = frozenset({RunState.PENDING_APPROVAL, RunState.QUEUED, RunState.RUNNING})
 
 
 class Policy(StrEnum):
-    """Whether a job's steps may be repeated after their worker died; never both."""
+    """What becomes of a job whose worker died: it is repeated, or resumed where it stood; never both."""
 
     RETRY_SAFE = "retry_safe"
     AT_MOST_ONCE = "at_most_once"
@@ -142,13 +162,16 @@ def mail_sources(event: MailEvent) -> frozenset[MailState]:
 
 
 def lapse_event(policy: Policy, attempt: int, most: int) -> JobEvent:
-    """What a lease that ran out means: try again, give up, or ask a person.
+    """What a lease that ran out means: take it up again, give up, or ask a person.
+
+    A job that changes something is taken up by a worker that looks at the target first; when that has failed as often
+    as it may, nobody knows how far it came.
 
     Attributes of the decision: `attempt` counts from 1, `most` is how often the job may be tried in all.
     """
-    if policy is Policy.AT_MOST_ONCE:
-        return JobEvent.ESCALATE
-    return JobEvent.LAPSE if attempt < most else JobEvent.LOSE
+    if attempt < most:
+        return JobEvent.LAPSE
+    return JobEvent.ESCALATE if policy is Policy.AT_MOST_ONCE else JobEvent.LOSE
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,8 +187,10 @@ def run_state(progress: Progress) -> RunState:
     states = set(progress.states)
     if not states:
         return RunState.FAILED
+    if states == {JobState.HELD}:
+        return RunState.PENDING_APPROVAL
     if states & JOB_OPEN:
-        return RunState.QUEUED if states == {JobState.QUEUED} else RunState.RUNNING
+        return RunState.QUEUED if states <= JOB_UNBEGUN else RunState.RUNNING
     if states == {JobState.CANCELLED}:
         return RunState.CANCELLED
     return RunState.SUCCEEDED if states == {JobState.SUCCEEDED} else RunState.FAILED

@@ -18,18 +18,16 @@ database says.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from ronde.model.cron import Pattern, parse_cron
 from ronde.model.inventory.schedules import Schedule
 from ronde.model.units import format_duration
+from ronde.model.zones import bare, offset_at, one_offset_spans, recent_changes
 
 MOST_MISSED: Final = 50  # missed occurrences of one schedule recorded one by one; the older ones become one record
 _HORIZON: Final = timedelta(days=50 * 366)
-_LONGEST_CHANGE: Final = timedelta(days=2)  # no zone ever moved by more than a day
-_PROBE: Final = timedelta(hours=6)  # no zone ever changed its offset twice within so short a time
 _SECOND: Final = timedelta(seconds=1)
 _JUST: Final = timedelta(microseconds=1)
 
@@ -104,7 +102,7 @@ def occurrences(cron: str, zone: ZoneInfo, after: datetime, until: datetime) -> 
         ValueError: the expression is wrong, see `parse_cron`.
     """
     pattern = parse_cron(cron)
-    for piece in _pieces(pattern, zone, _bare(after), _bare(until)):
+    for piece in _pieces(pattern, zone, bare(after), bare(until)):
         if piece.change is not None:
             yield piece.change.replace(tzinfo=UTC)
         for wall in pattern.between(piece.start, piece.end):
@@ -114,7 +112,7 @@ def occurrences(cron: str, zone: ZoneInfo, after: datetime, until: datetime) -> 
 def count_occurrences(cron: str, zone: ZoneInfo, after: datetime, until: datetime) -> int:
     """How many instants `occurrences` yields, at the cost of a few operations a day instead of one an instant."""
     pattern = parse_cron(cron)
-    pieces = _pieces(pattern, zone, _bare(after), _bare(until))
+    pieces = _pieces(pattern, zone, bare(after), bare(until))
     return sum((piece.change is not None) + pattern.count(piece.start, piece.end) for piece in pieces)
 
 
@@ -171,9 +169,9 @@ def definition(entry: Schedule, timezone: str) -> str:
 def clock_note(cron: str, zone: ZoneInfo, due: datetime) -> str:
     """What the clocks did to this occurrence, in a few words; empty on all ordinary days."""
     pattern = parse_cron(cron)
-    instant = _bare(due)
-    wall = instant + _offset(zone, instant)
-    change = next((change for change in _recent_changes(zone, instant) if change[0] == instant), None)
+    instant = bare(due)
+    wall = instant + offset_at(zone, instant)
+    change = next((change for change in recent_changes(zone, instant) if change[0] == instant), None)
     if change is not None and not pattern.any_between(wall, wall + _JUST):
         skipped = next(pattern.between(instant + change[1], wall), None)
         if skipped is None:
@@ -239,9 +237,9 @@ class _Piece:
 
 def _pieces(pattern: Pattern, zone: ZoneInfo, after: datetime, until: datetime) -> Iterator[_Piece]:
     """The local times in `after < t <= until` (naive UTC) that count, piece by piece."""
-    start = min((change[0] - _SECOND for change in _recent_changes(zone, after)), default=after)
+    start = min((change[0] - _SECOND for change in recent_changes(zone, after)), default=after)
     shown: datetime | None = None  # the latest local time that the clock has shown
-    for begin, end, offset in _spans(zone, start, until + _JUST):
+    for begin, end, offset in one_offset_spans(zone, start, until + _JUST):
         wall, wall_end = begin + offset, end + offset
         change = begin if shown is not None and begin > after and _due_at_change(pattern, shown, wall) else None
         first = wall if pattern.every_hour or shown is None else max(wall, shown)
@@ -263,57 +261,3 @@ def _due_at_change(pattern: Pattern, shown: datetime, wall: datetime) -> bool:
     if last is None:
         return wall > shown
     return not pattern.any_between(wall, wall + pause - (shown - last) + _JUST)
-
-
-def _spans(zone: ZoneInfo, start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime, timedelta]]:
-    """(start, end, offset) without a gap between them; naive UTC."""
-    offset = _offset(zone, start)
-    for year in range(start.year, end.year + 1):
-        for instant, _, after in _changes(zone, year):
-            if start < instant < end:
-                yield start, instant, offset
-                start, offset = instant, after
-    if start < end:
-        yield start, end, offset
-
-
-def _recent_changes(zone: ZoneInfo, instant: datetime) -> list[tuple[datetime, timedelta, timedelta]]:
-    """Changes whose effect on the clock may still last at this instant."""
-    since = instant - _LONGEST_CHANGE
-    years = {since.year, instant.year}
-    return [change for year in sorted(years) for change in _changes(zone, year) if since < change[0] <= instant]
-
-
-@lru_cache(maxsize=4096)
-def _changes(zone: ZoneInfo, year: int) -> tuple[tuple[datetime, timedelta, timedelta], ...]:
-    """(instant, offset before, offset after) of every change of offset in a year; naive UTC."""
-    found = []
-    low = datetime(year, 1, 1) - _SECOND if year > 1 else datetime(year, 1, 1)  # noqa: DTZ001 - naive UTC throughout
-    end = datetime(year, 12, 31, 23, 59, 59)  # noqa: DTZ001 - the same
-    before = _offset(zone, low)
-    while low < end:
-        high = min(low + _PROBE, end)
-        after = _offset(zone, high)
-        if after != before:
-            found.append((_bisect(zone, low, high, before), before, after))
-        low, before = high, after
-    return tuple(found)
-
-
-def _bisect(zone: ZoneInfo, low: datetime, high: datetime, before: timedelta) -> datetime:
-    """The first second in `low < t <= high` whose offset is not `before`."""
-    while high - low > _SECOND:
-        middle = low + timedelta(seconds=(high - low) // _SECOND // 2)
-        if _offset(zone, middle) == before:
-            low = middle
-        else:
-            high = middle
-    return high
-
-
-def _offset(zone: ZoneInfo, instant: datetime) -> timedelta:
-    return zone.fromutc(instant.replace(tzinfo=zone)).replace(tzinfo=None) - instant
-
-
-def _bare(instant: datetime) -> datetime:
-    return instant.astimezone(UTC).replace(tzinfo=None)

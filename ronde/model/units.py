@@ -33,6 +33,22 @@ def format_duration(span: timedelta) -> str:
     return "".join(pieces) or "0s"
 
 
+def spoken_duration(span: timedelta) -> str:
+    """A duration for a sentence, coarser the longer it is: `14 min`, `3 h 20 min`, `26 h`, `3 days 4 h`.
+
+    Hours reach up to two days, as people speak of backups. What is left over is dropped: round up before, where a
+    duration must not look shorter than it is.
+    """
+    minutes = int(span.total_seconds()) // 60
+    if minutes < 1:
+        return "less than a minute"
+    hours, minutes = divmod(minutes, 60)
+    days, left = divmod(hours, 24)
+    if days >= 2:
+        return f"{days} days {left} h" if left else f"{days} days"
+    return " ".join(f"{count} {unit}" for count, unit in ((hours, "h"), (minutes, "min")) if count)
+
+
 def parse_size(text: str) -> int:
     """`10MB`, `1.5GiB`, `500k` in bytes (kB = 1000, KiB = 1024); ValueError for anything else."""
     match = _SIZE.fullmatch(text.strip())

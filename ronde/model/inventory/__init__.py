@@ -15,22 +15,36 @@ from ronde.model.inventory.clients import (
     Provider,
     VCenter,
 )
+from ronde.model.inventory.people import ApprovalRule, Approvals, Risk, TechnicianEntry
+from ronde.model.inventory.probes import Probe
+from ronde.model.inventory.rings import RingsEntry
 from ronde.model.inventory.schedules import CatchUp, Schedule
+from ronde.model.inventory.windows import Closed, Holidays, Maintenance, MaintenanceWindow
 
 __all__ = [
+    "ApprovalRule",
+    "Approvals",
     "Backup",
     "BackupBase",
     "BorgBackup",
     "CatchUp",
     "Client",
+    "Closed",
     "Contact",
     "DumpBackup",
     "Exemption",
+    "Holidays",
     "Host",
     "Inventory",
     "Limits",
+    "Maintenance",
+    "MaintenanceWindow",
+    "Probe",
     "Provider",
     "ResticBackup",
+    "RingsEntry",
+    "Risk",
     "Schedule",
+    "TechnicianEntry",
     "VCenter",
 ]

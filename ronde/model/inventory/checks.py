@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from datetime import date
 
 from ronde.model.inventory.clients import Client, Host
+from ronde.model.inventory.fields import ALL
 from ronde.model.inventory.problems import Place, Remark
+from ronde.model.inventory.rings import bare
 from ronde.model.inventory.schedules import Schedule
+from ronde.model.inventory.window_checks import check_windows
 from ronde.model.words import hint
 
-ALL = "all"
 TAG = "tag:"
 
 
@@ -19,8 +21,8 @@ class Surroundings:
 
     Attributes:
         file_stem: the file's name without its suffix; must be the client's identifier.
-        hosts, vcenters: every name that the file declares, also those of entries that are wrong in themselves, so
-            that one mistake does not make a second one of each reference to it.
+        hosts, vcenters, windows: every name that the file declares, also those of entries that are wrong in
+            themselves, so that one mistake does not make a second one of each reference to it.
         playbooks: names of the known playbooks; None when they are not known here.
         others: identifiers of the other clients.
         today: the date in the client's zone.
@@ -29,6 +31,7 @@ class Surroundings:
     file_stem: str
     hosts: frozenset[str]
     vcenters: frozenset[str]
+    windows: frozenset[str]
     playbooks: Collection[str] | None
     others: frozenset[str]
     today: date
@@ -40,12 +43,15 @@ def check_client(client: Client, around: Surroundings) -> Iterator[Remark]:
         yield Remark(
             ("client",), f'"{client.client}" stands in a file named {around.file_stem}; both must be the same name'
         )
+    if client.client == ALL:
+        yield Remark(("client",), '"all" means every client where technicians are declared and cannot be a name')
     yield from _check_names(around)
     for name, host in client.hosts.items():
         yield from _check_host(name, host, around)
     yield from _loops(client.hosts)
     for name, schedule in client.schedules.items():
         yield from _check_schedule(("schedules", name), schedule, client, around)
+    yield from check_windows(client, around.windows, around.today)
     yield from _check_exemptions(client, around.today)
     yield from _foreign_secrets(client, around.others)
 
@@ -101,6 +107,15 @@ def _check_schedule(place: Place, schedule: Schedule, client: Client, around: Su
                 "no host carries this tag" if target.startswith(TAG) else "is no host, vCenter or tag: of this client"
             )
             yield Remark((*place, "on", index), f'"{target}": {what}{hint(target, valid)}')
+    yield from _check_apart((*place, "rings", "apart"), schedule, tags)
+
+
+def _check_apart(place: Place, schedule: Schedule, tags: Collection[str]) -> Iterator[Remark]:
+    """A tag that no host carries keeps nothing apart; a typing mistake here takes both name servers down."""
+    carried = {bare(tag) for tag in tags}
+    for index, tag in enumerate(schedule.rings.apart if schedule.rings else ()):
+        if bare(tag) not in carried:
+            yield Remark((*place, index), f'no host carries the tag "{tag}"{hint(tag, tags)}')
 
 
 def _check_exemptions(client: Client, today: date) -> Iterator[Remark]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from functools import cache
 from types import MappingProxyType
-from typing import Annotated
+from typing import Annotated, Literal
 from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
@@ -26,6 +26,13 @@ _GLOB = r"^/[^\x00-\x1f]*$"
 _CERTIFICATE = r"^[\w-][\w.-]*(/[\w-][\w.-]*)*\.pem$"
 _PLAYBOOK = r"^[a-z0-9-]+/[a-z0-9-]+$"
 _DOMAIN = r"^[a-z0-9.-]+$"
+_ACCOUNT = r"^[A-Za-z_][A-Za-z0-9._@-]*$"
+_PLAYBOOKS = r"^[a-z0-9*-]+/[a-z0-9*-]+$"
+_URL = r"^https?://[^\s/]\S*$"
+_TAG = r"^tag:[^\x00-\x20]+$"
+
+ALL = "all"
+"""Everything of its kind, wherever names are listed; nothing can be named so."""
 
 PATTERN_WORDS: Mapping[str, str] = MappingProxyType(
     {
@@ -41,6 +48,10 @@ PATTERN_WORDS: Mapping[str, str] = MappingProxyType(
         _CERTIFICATE: "a certificate's path below the folder certificates; it ends in .pem",
         _PLAYBOOK: "a playbook; they are named like backup/check",
         _DOMAIN: "a domain name in lower case",
+        _ACCOUNT: "a login name of this machine, as `id -un` prints it",
+        _PLAYBOOKS: "a playbook or a pattern of them; write it like backup/check or patch/*",
+        _URL: "an address; it starts with http:// or https://",
+        _TAG: "a tag of hosts; write tag:NAME",
     }
 )
 """What a text must be, by the pattern it missed; for error messages."""
@@ -78,6 +89,19 @@ def _as_window(value: object) -> object:
 
 def _as_list(value: object) -> object:
     return (value,) if isinstance(value, str) else value
+
+
+def _some(value: tuple[str, ...]) -> tuple[str, ...]:
+    """Not pydantic's own minimum, which says of a list with one wrong entry that it is empty as well."""
+    if not value:
+        raise ValueError("is empty")
+    return value
+
+
+def _all_or_some(value: tuple[str, ...]) -> tuple[str, ...]:
+    if ALL in value and len(value) > 1:
+        raise ValueError('"all" stands alone: it means every client, also one that comes later')
+    return value
 
 
 def _known_zone(value: str) -> str:
@@ -126,3 +150,23 @@ Glob = Annotated[str, Field(pattern=_GLOB)]
 CertificatePath = Annotated[str, Field(pattern=_CERTIFICATE)]
 PlaybookName = Annotated[str, Field(pattern=_PLAYBOOK)]
 Domain = Annotated[str, Field(pattern=_DOMAIN)]
+RoleName = Literal["look", "operate", "approve", "admin"]
+RoleNames = Annotated[
+    tuple[RoleName, ...],
+    BeforeValidator(_as_list, json_schema_input_type=RoleName | tuple[RoleName, ...]),
+    AfterValidator(_some),
+    Field(json_schema_extra={"minItems": 1}),
+]
+Url = Annotated[str, Field(pattern=_URL)]
+Account = Annotated[str, Field(pattern=_ACCOUNT)]
+PlaybookPattern = Annotated[str, Field(pattern=_PLAYBOOKS)]
+TagRef = Annotated[str, Field(pattern=_TAG)]
+TagRefs = Annotated[tuple[TagRef, ...], BeforeValidator(_as_list, json_schema_input_type=str | tuple[TagRef, ...])]
+ClientNames = Annotated[
+    tuple[Name, ...],
+    BeforeValidator(_as_list, json_schema_input_type=Name | tuple[Name, ...]),
+    AfterValidator(_some),
+    AfterValidator(_all_or_some),
+    Field(json_schema_extra={"minItems": 1}),
+]
+"""`all`, or names of clients."""

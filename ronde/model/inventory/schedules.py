@@ -1,10 +1,12 @@
 """When a client's playbooks and reports are due."""
 
+from collections.abc import Mapping
 from typing import Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from ronde.model.inventory.fields import Cron, Duration, Entry, PlaybookName, Words
+from ronde.model.inventory.rings import RingsEntry
 from ronde.model.units import parse_duration
 
 
@@ -29,22 +31,40 @@ class Schedule(Entry):
         playbook: `area/name` of the playbook to run; or
         report: the report to send.
         at: five-field cron, read in the client's time zone.
-        on: `all`, host or vCenter names, or `tag:NAME`.
+        on: a selection: `all`, names, `tag:NAME`, `tag:files and not srv-old`; a list of them is added together.
+        parameters: what the playbook asks for, as `--param` would give it; frozen on each run.
+        reason: why; recorded with each run.
         catch_up: how late is still useful; left out, fifteen minutes.
+        rings: in what order a change goes through its hosts, in place of what the playbook says.
     """
 
     playbook: PlaybookName | None = None
     report: Literal["night"] | None = None
     at: Cron
     on: Words = ("all",)
+    parameters: Mapping[str, str | int | bool] = Field(default_factory=dict)
+    reason: str = ""
     catch_up: CatchUp = CatchUp(within=GRACE)
     enabled: bool = True
+    rings: RingsEntry | None = None
 
     @model_validator(mode="after")
     def _one_purpose(self) -> "Schedule":
         if (self.playbook is None) == (self.report is None):
             raise ValueError("a schedule has either a playbook or a report")
+        if self.report is not None and self.parameters:
+            raise ValueError("parameters are for a playbook")
+        if self.report is not None and self.rings is not None:
+            raise ValueError("a report is of the whole client; rings are for playbooks that change hosts")
         return self
+
+    @property
+    def given(self) -> dict[str, str]:
+        """The parameters as texts."""
+        return {
+            name: str(value).lower() if isinstance(value, bool) else str(value)
+            for name, value in self.parameters.items()
+        }
 
     @property
     def purpose(self) -> str:

@@ -19,6 +19,7 @@ class SnapshotNode:
         powered_on: whether it holds the machine's memory, so that a revert finds it running.
         quiesced: whether quiescing was asked for; the server does not say whether it worked.
         depth: 1 for a root.
+        number: the API's own count of it within the machine; None when not told.
     """
 
     id: str
@@ -29,6 +30,7 @@ class SnapshotNode:
     quiesced: bool
     depth: int
     parent: str | None
+    number: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

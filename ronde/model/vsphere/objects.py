@@ -30,8 +30,8 @@ class ManagedObject:
     Attributes:
         kind: managed object type, `VirtualMachine`; `id` its moId, `vm-42`; unique only within one vCenter.
         properties: path → value; a path that is unset on the server is absent. Values are plain: a data object is a
-            dictionary without its unset fields, a reference to a managed object is its moId, times are aware; devices
-            and their backings carry their type's name under `_type`.
+            dictionary without its unset fields, a reference to a managed object is its moId, times are aware; devices,
+            their backings and faults carry their type's name under `_type`.
         missing: path → fault name, for what we were not allowed or able to read.
     """
 

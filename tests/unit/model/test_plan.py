@@ -1,6 +1,7 @@
 """A plan is frozen: what was stored is what runs, and its digest says so."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 from types import MappingProxyType
@@ -9,6 +10,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ronde.model.pace import Pace, Place, pace_from_json, pace_json
 from ronde.model.plan import (
     JobPlan,
     Lane,
@@ -21,6 +23,7 @@ from ronde.model.plan import (
     Trigger,
     canonical,
     digest,
+    job_digest,
     job_from_json,
     job_json,
     plan_json,
@@ -50,6 +53,7 @@ plans = st.builds(
     limit=spans,
     not_before=st.none() | instants,
     not_after=st.none() | instants,
+    place=st.none() | st.builds(Place, st.integers(0, 9), st.lists(names, max_size=2).map(tuple)),
 )
 
 
@@ -108,3 +112,20 @@ def test_an_order_writes_all_its_jobs_and_its_version() -> None:
     written = plan_json(order)
     assert written == {"playbook": "backup/check", "digest": "abc", "jobs": [job_json(plan)] * 2}
     assert json.loads(canonical(written)) == written
+
+
+@given(st.builds(Pace, st.integers(1, 99), spans, st.integers(0, 100), st.none() | st.integers(0, 9)))
+def test_the_pace_survives_its_writing(pace: Pace) -> None:
+    assert pace_from_json(json.loads(canonical(pace_json(pace)))) == pace
+
+
+def test_the_digest_of_a_plan_holds_its_rings_and_that_of_one_target_does_not() -> None:
+    plan = JobPlan(Target("acme", TargetKind.HOST, "srv"), "patch/linux", ())
+    first, second = replace(plan, place=Place(0)), replace(plan, place=Place(1))
+    pace = Pace(3, timedelta(minutes=30), 10)
+    orders = [
+        Order("patch/linux", "abc", (one,), Trigger.PERSON, "alice", pace=how)
+        for one, how in ((plan, None), (first, pace), (second, pace), (first, replace(pace, at_most=4)))
+    ]
+    assert len({order.plan for order in orders}) == 4
+    assert len({job_digest(one) for one in (plan, first, second)}) == 1

@@ -217,3 +217,35 @@ def test_terminal_text_never_holds_control_characters(text: str) -> None:
         if (ord(character) < 32 or 127 <= ord(character) < 160) and character not in "\n\t"
     ]
     assert sanitise_terminal(out) == out
+
+
+def test_a_line_is_given_out_at_once_though_long_secrets_are_known() -> None:
+    redactor = Redactor([KEY, SECRET])
+    assert redactor.feed(b"Stopping cron\n") == b"Stopping cron\n"
+    assert redactor.feed(b"waiting for it\nto") == b"waiting for it\n"
+    assert redactor.finish() == b"to"
+
+
+def test_a_line_that_a_secret_may_have_begun_in_is_held_until_that_is_known() -> None:
+    redactor = Redactor([b"first line\nsecond line"])
+    assert redactor.feed(b"it is first line\n") == b""
+    assert redactor.feed(b"second") == b""
+    assert redactor.feed(b" thoughts\n") == b"it is [redacted]\nsecond thoughts\n"
+
+
+@given(streams(), st.data())
+def test_another_one_and_one_that_learns_find_what_the_first_finds(stream: Stream, data: st.DataObject) -> None:
+    hidden, text, pieces = stream
+    knowing = Redactor(hidden)
+    assert fed(knowing.another(), pieces) == knowing.redact(text)
+    late = Redactor(())
+    late.learn(knowing)
+    assert fed(late, pieces) == knowing.redact(text)
+    assert late.redact(text) == knowing.redact(text)
+
+
+def test_what_is_held_back_is_searched_for_a_secret_learned_meanwhile() -> None:
+    redactor = Redactor(())
+    assert redactor.feed(b"token hunter22-hunter22") == b""
+    redactor.learn(Redactor([b"hunter22-hunter22"]))
+    assert redactor.feed(b" said\n") == b"token [redacted] said\n"

@@ -23,6 +23,7 @@ RULES: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
     snapshots.consolidate_helper,
     snapshots.not_quiesced,
     snapshots.ours_expired,
+    snapshots.mark_unverified,
     snapshots.memory_snapshot,
     snapshots.off_with_snapshot,
     snapshots.template_with_snapshot,

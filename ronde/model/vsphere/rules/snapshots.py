@@ -8,7 +8,8 @@ from ronde.model.verdict import Severity
 from ronde.model.vsphere.history import off_since
 from ronde.model.vsphere.layout import NO_MEMORY
 from ronde.model.vsphere.machine import POWERED_OFF, SnapshotNode
-from ronde.model.vsphere.marks import is_consolidate_helper, made_by_backup, read_mark
+from ronde.model.vsphere.marker import claims_to_be_ours
+from ronde.model.vsphere.marks import is_consolidate_helper, made_by_backup
 from ronde.model.vsphere.rules.subject import CLOCK_TOLERANCE, Subject, unknown
 from ronde.model.vsphere.words import span
 
@@ -86,7 +87,7 @@ def consolidate_helper(subject: Subject) -> Iterator[Finding]:
 def not_quiesced(subject: Subject) -> Iterator[Finding]:
     """Only what our own snapshots promise is known: the API's flag says that quiescing was asked for, no more."""
     for node in subject.machine.snapshots:
-        mark = read_mark(node.description)
+        mark = subject.marker(node)
         if mark is not None and mark.quiesced and not node.quiesced:
             text = f'Our snapshot "{node.name}" was to be consistent for applications, and was taken without quiescing.'
             yield Finding("not-quiesced", Severity.WARNING, text, {"snapshots": _listed(subject, [node])})
@@ -94,13 +95,31 @@ def not_quiesced(subject: Subject) -> Iterator[Finding]:
 
 def ours_expired(subject: Subject) -> Iterator[Finding]:
     for node in subject.machine.snapshots:
-        mark = read_mark(node.description)
-        if mark is not None and mark.expires is not None and mark.expires < subject.scene.now:
+        mark = subject.marker(node)
+        if mark is not None and mark.expires < subject.scene.now:
             late = span(subject.scene.now - mark.expires)
             text = f'Our own snapshot "{node.name}" should have been removed {late} ago.'
             yield Finding(
                 "ours-expired", Severity.CRITICAL, text, {"run": mark.run, "expires": mark.expires.isoformat()}
             )
+
+
+def mark_unverified(subject: Subject) -> Iterator[Finding]:
+    """A text that claims to be our marker and cannot be believed makes no snapshot ours: nothing of ours removes it."""
+    doubtful = [
+        node
+        for node in subject.machine.snapshots
+        if claims_to_be_ours(node.description) and subject.marker(node) is None
+    ]
+    if not doubtful:
+        return
+    name, evidence = doubtful[0].name, {"snapshots": _listed(subject, doubtful)}
+    if subject.scene.key is None:
+        text = f'Snapshot "{name}" says that it is ours; without the key that signs our snapshots that cannot be told.'
+        yield unknown("mark-unverified", text, evidence)
+    else:
+        text = f'Snapshot "{name}" says that it is ours, and is not as we wrote it: it was copied, or edited.'
+        yield Finding("mark-unverified", Severity.WARNING, text, evidence)
 
 
 def memory_snapshot(subject: Subject) -> Iterator[Finding]:
@@ -113,7 +132,7 @@ def memory_snapshot(subject: Subject) -> Iterator[Finding]:
         if node.powered_on or (node.id in frozen and frozen[node.id].memory != NO_MEMORY)
     ]
     if nodes:
-        ours = any(read_mark(node.description) for node in nodes)
+        ours = any(subject.marker(node) is not None for node in nodes)
         text = f'Snapshot "{nodes[0].name}" was taken with the machine\'s memory.'
         severity = Severity.WARNING if ours else Severity.INFO
         yield Finding("memory-snapshot", severity, text, {"snapshots": _listed(subject, nodes)})

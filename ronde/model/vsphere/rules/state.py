@@ -5,14 +5,14 @@ from collections.abc import Iterator
 from ronde.model.check import Finding
 from ronde.model.verdict import Severity
 from ronde.model.vsphere.attributes import backup_attribute, read_instant
-from ronde.model.vsphere.machine import POWERED_ON
+from ronde.model.vsphere.machine import POWERED_ON, Machine
 from ronde.model.vsphere.marks import made_by_backup
 from ronde.model.vsphere.rules.subject import CLOCK_TOLERANCE, Subject, unknown
 from ronde.model.vsphere.words import span
 
 CONNECTED = "connected"
 _FT_OFF = "notConfigured"
-_TOOLS_RUNNING = "guestToolsRunning"
+TOOLS_RUNNING = "guestToolsRunning"
 _TOOLS_POOR = {
     "guestToolsNotInstalled": "are not installed",
     "guestToolsTooOld": "are too old to work",
@@ -73,7 +73,7 @@ def tools(subject: Subject) -> Iterator[Finding]:
     if machine.power != POWERED_ON or machine.template:
         return
     fault = _TOOLS_POOR.get(machine.tools_version or "")
-    if fault is None and machine.tools_running not in (None, _TOOLS_RUNNING):
+    if fault is None and machine.tools_running not in (None, TOOLS_RUNNING):
         fault = "are not running"
     if fault is not None:
         text = f"VMware Tools {fault}: snapshots of this machine are not consistent for its applications."
@@ -94,17 +94,22 @@ def change_tracking(subject: Subject) -> Iterator[Finding]:
 
 def unsupported(subject: Subject) -> Iterator[Finding]:
     """The limits of snapshots by the vSphere documentation: told, not judged, as long as nothing needs a snapshot."""
-    machine, detail = subject.machine, subject.machine.detail
-    reasons = []
+    reasons = unsupported_because(subject.machine)
+    if reasons:
+        text = f"Snapshots of this machine are not supported: {'; '.join(reasons)}."
+        yield Finding("snapshot-unsupported", Severity.INFO, text, {"reasons": list(reasons)})
+
+
+def unsupported_because(machine: Machine) -> tuple[str, ...]:
+    """What in a machine's hardware stands against snapshots, by the vSphere documentation."""
+    detail, reasons = machine.detail, []
     if machine.fault_tolerance not in (None, _FT_OFF):
         reasons.append(f"fault tolerance is {machine.fault_tolerance}")
     if detail is not None and detail.shared_buses:
         reasons.append(f"{', '.join(detail.shared_buses)} shares its bus")
     if detail is not None and detail.passthrough:
         reasons.append(f"{', '.join(detail.passthrough)} is passed through")
-    if reasons:
-        text = f"Snapshots of this machine are not supported: {'; '.join(reasons)}."
-        yield Finding("snapshot-unsupported", Severity.INFO, text, {"reasons": reasons})
+    return tuple(reasons)
 
 
 def backup_stale(subject: Subject) -> Iterator[Finding]:

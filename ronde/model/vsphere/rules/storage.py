@@ -7,7 +7,7 @@ from ronde.model.check import Finding, Json
 from ronde.model.verdict import Severity
 from ronde.model.vsphere.history import PastMachine, growth
 from ronde.model.vsphere.layout import folder_of
-from ronde.model.vsphere.machine import Datastore, Machine, VirtualDisk
+from ronde.model.vsphere.machine import Datastore, Detail, Machine, VirtualDisk
 from ronde.model.vsphere.marks import made_by_backup
 from ronde.model.vsphere.rules.subject import Subject, unknown
 from ronde.model.vsphere.thresholds import Thresholds
@@ -121,13 +121,18 @@ def hotadd_leftover(subject: Subject) -> Iterator[Finding]:
 
 
 def coverage_gap(subject: Subject) -> Iterator[Finding]:
-    """By the vSphere documentation no snapshot holds independent disks and raw mappings in physical mode."""
-    left_out = [disk for disk in _disks(subject) if disk.physical or disk.mode.startswith("independent")]
-    if left_out:
-        names = ", ".join(disk.label for disk in left_out)
+    detail = subject.machine.detail
+    bare = left_out(detail) if detail is not None else ()
+    if bare:
+        names = ", ".join(disk.label for disk in bare)
         text = f"Snapshots of this machine leave out {names}: neither a revert nor an image backup covers it."
-        disks: list[Json] = [{"label": d.label, "mode": d.mode, "physical": d.physical} for d in left_out]
+        disks: list[Json] = [{"label": d.label, "mode": d.mode, "physical": d.physical} for d in bare]
         yield Finding("coverage-gap", Severity.WARNING, text, {"disks": disks})
+
+
+def left_out(detail: Detail) -> tuple[VirtualDisk, ...]:
+    """By the vSphere documentation no snapshot holds independent disks and raw mappings in physical mode."""
+    return tuple(disk for disk in detail.disks or () if disk.physical or disk.mode.startswith("independent"))
 
 
 def big_disk(subject: Subject) -> Iterator[Finding]:

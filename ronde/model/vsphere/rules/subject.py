@@ -9,6 +9,7 @@ from ronde.model.verdict import Severity
 from ronde.model.vsphere.history import PastMachine
 from ronde.model.vsphere.layout import Branch, Occupation, occupation
 from ronde.model.vsphere.machine import Datastore, Machine, SnapshotNode
+from ronde.model.vsphere.marker import Marker, read
 from ronde.model.vsphere.thresholds import Thresholds
 
 CLOCK_TOLERANCE = timedelta(seconds=60)  # a snapshot this far in the future is taken as new
@@ -23,6 +24,7 @@ class Scene:
         zone: the client's, for dates that backup products wrote without one.
         datastores: by moId.
         homes: folder of a configuration file → the machine it belongs to; folders of several machines are left out.
+        key: verifies the markers of our own snapshots; None = not known here, and none is believed.
     """
 
     now: datetime
@@ -30,6 +32,7 @@ class Scene:
     thresholds: Thresholds
     datastores: Mapping[str, Datastore]
     homes: Mapping[str, Machine]
+    key: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,10 @@ class Subject:
     def age(self, node: SnapshotNode) -> timedelta:
         """How old a snapshot is by the vCenter's clock."""
         return self.scene.now - node.created
+
+    def marker(self, node: SnapshotNode) -> Marker | None:
+        """A snapshot's marker, when it can be believed."""
+        return read(node.description, self.scene.key, self.machine.instance_uuid)
 
     def graded(self, rule: str, figure: float, message: str, evidence: Mapping[str, Json]) -> Iterator[Finding]:
         """A finding when the figure passes a limit of the rule; `{limit}` in the message becomes that limit."""

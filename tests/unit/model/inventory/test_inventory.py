@@ -47,6 +47,16 @@ def test_every_pattern_has_words_for_people(model: type[Client] | type[Provider]
         (client(hosts={"srv": {**HOST, "host_key": "ssh-ed25519 AAAA", "tags": "files"}}), 1),
         (client(schedules={"night": NIGHT}), 1),
         (client(exempt=[{"vm": "modele", "reason": "template", "until": "2027-06-30"}]), 1),
+        (client(windows={"nights": {"days": "mon-fri", "at": "22:00-02:00"}}), 1),
+        (client(windows={"sunday": {"rrule": "FREQ=MONTHLY;BYDAY=1SU", "at": "08:00", "for": "4h"}}), 1),
+        (client(windows={"sunday": {"rrule": "FREQ=MONTHLY;BYDAY=1SU", "at": "08:00", "lasts": "4h"}}), 0),
+        (client(closed=[{"on": "2026-12-24", "until": "2027-01-02", "why": "year's end"}]), 1),
+        (client(closed=[{"on": "2026-12-24"}]), 0),
+        (client(holidays={"calendar": "fr", "region": "alsace-moselle", "are": "open"}), 1),
+        (client(holidays={"calendar": "fr", "region": "alsace"}), 0),
+        (client(hosts={"srv": {**HOST, "maintenance": {"until": "2026-12-01T18:00", "why": "disks"}}}), 1),
+        (client(hosts={"srv": {**HOST, "probes": [{"unit": "nginx"}, {"port": 443}], "no_revert": True}}), 1),
+        (client(hosts={"srv": {**HOST, "probes": [{"http": "ftp://x"}]}}), 0),
         (client(hosts={"srv": {**HOST, "adress": "x"}}), 0),
         (client(hosts={"srv": {**HOST, "port": 99999}}), 0),
         (client(hosts={"srv": {**HOST, "backups": [{**RESTIC, "tool": "restik"}]}}), 0),
@@ -65,8 +75,55 @@ def test_the_schema_for_editors_agrees_with_the_model(document: dict[str, Any], 
             Client.model_validate(document)
 
 
+ALICE = {"name": "Alice", "email": "alice@coop.example", "roles": ["operate", "approve"], "clients": "all"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "valid"),
+    [
+        ({}, 1),
+        ({"technicians": {"alice": ALICE, "bob": {**ALICE, "roles": "look", "clients": ["commune"]}}}, 1),
+        ({"technicians": {"alice@corp.example": ALICE}}, 1),
+        ({"technicians": {"alice": {**ALICE, "roles": ["boss"]}}}, 0),
+        ({"technicians": {"alice": {**ALICE, "clients": []}}}, 0),
+        ({"technicians": {"alice": {**ALICE, "roles": []}}}, 0),
+        ({"technicians": {"alice": {key: ALICE[key] for key in ("name", "email", "roles")}}}, 0),
+        ({"approvals": {"expire_after": "4h", "rules": [{"playbook": "patch/*", "why": "asked for"}]}}, 1),
+        ({"approvals": {"rules": [{"risk": "change", "hosts": "tag:dc", "clients": "commune"}]}}, 1),
+        ({"approvals": {"rules": [{"risk": "change", "hosts": ["dc"]}]}}, 0),
+        ({"approvals": {"rules": [{"playbook": "patch"}]}}, 0),
+    ],
+)
+def test_the_schema_of_the_provider_agrees_with_the_model(fields: dict[str, Any], valid: int) -> None:
+    document = {"name": "Coop", "sender": "ronde@coop.example", **fields}
+    schema = Provider.model_json_schema()
+    Draft202012Validator.check_schema(schema)
+    assert Draft202012Validator(schema).is_valid(document) == bool(valid)
+    if valid:
+        provider = Provider.model_validate(document)
+        assert Provider.model_validate(provider.model_dump(mode="json")) == provider
+    else:
+        with pytest.raises(ValidationError):
+            Provider.model_validate(document)
+
+
 def test_a_client_survives_being_written_and_read_again() -> None:
-    first = whole(hosts={"srv": {**HOST, "backups": [{**RESTIC, "sample": "1/20", "check_window": "22:00-02:00"}]}})
+    first = whole(
+        hosts={
+            "srv": {
+                **HOST,
+                "backups": [{**RESTIC, "sample": "1/20", "check_window": "22:00-02:00"}],
+                "windows": "sunday",
+                "maintenance": {"until": "2026-12-01T18:00", "why": "disks"},
+            }
+        },
+        windows={
+            "nights": {"days": ["mon", "wed-fri"], "at": "22:00-02:00"},
+            "sunday": {"rrule": "FREQ=WEEKLY;INTERVAL=2", "since": "2027-01-03", "at": "08:00", "for": "4h"},
+        },
+        closed=[{"on": "2026-12-24", "why": "year's end"}],
+        holidays={"calendar": "fr"},
+    )
     again = Inventory.model_validate(first.model_dump(mode="json"))
     assert again == first
     assert inventory_digest(again) == inventory_digest(first)

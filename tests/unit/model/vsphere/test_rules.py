@@ -11,6 +11,7 @@ from ronde.model.verdict import Severity
 from ronde.model.vsphere.history import PastMachine
 from ronde.model.vsphere.layout import Layout
 from ronde.model.vsphere.machine import Datastore, Detail, Machine
+from ronde.model.vsphere.marker import Consistency, Marker, written
 from ronde.model.vsphere.rules import examine
 from ronde.model.vsphere.rules.storage import datastore_findings
 from ronde.model.vsphere.thresholds import read_thresholds
@@ -112,28 +113,53 @@ def test_the_helper_of_a_consolidation(busy: bool | None, age: timedelta, severi
     assert "backup-leftover" not in found(each)
 
 
-OURS = "ronde/1 run=r1 step=s1 vm=5000 created=2026-11-22T04:00:00+00:00 expires={} consistency={} sig=0a"
+KEY = b"a key that signs snapshots"
+
+
+def ours(expires: timedelta, consistency: Consistency = Consistency.CRASH, vm: str = "5000") -> str:
+    """The description of a snapshot of ours that expires so long from now."""
+    return written(Marker("r1", "s1", vm, NOW - 2 * HOUR, NOW + expires, consistency), KEY)
 
 
 def test_our_own_snapshot_must_be_gone_in_time() -> None:
-    late = node("S1", 2 * HOUR, description=OURS.format((NOW - HOUR).isoformat(), "crash"))
-    assert found(with_snapshots(late)) == {"ours-expired": CRITICAL}
-    assert "1h ago" in the("ours-expired", with_snapshots(late)).message
-    early = node("S1", 2 * HOUR, description=OURS.format((NOW + HOUR).isoformat(), "crash"))
-    assert found(with_snapshots(early)) == {}
+    late = node("S1", 2 * HOUR, description=ours(-HOUR))
+    assert found(with_snapshots(late), key=KEY) == {"ours-expired": CRITICAL}
+    assert "1h ago" in the("ours-expired", with_snapshots(late), key=KEY).message
+    early = node("S1", 2 * HOUR, description=ours(HOUR))
+    assert found(with_snapshots(early), key=KEY) == {}
 
 
 def test_our_own_snapshot_must_be_as_consistent_as_it_says() -> None:
-    promise = OURS.format((NOW + HOUR).isoformat(), "application")
-    assert found(with_snapshots(node("S1", HOUR, description=promise))) == {"not-quiesced": WARNING}
-    assert found(with_snapshots(node("S1", HOUR, description=promise, quiesced=True))) == {}
-    assert found(with_snapshots(node("S1", HOUR, description="somebody else's", quiesced=False))) == {}
+    promise = ours(HOUR, Consistency.FILESYSTEM)
+    assert found(with_snapshots(node("S1", HOUR, description=promise)), key=KEY) == {"not-quiesced": WARNING}
+    assert found(with_snapshots(node("S1", HOUR, description=promise, quiesced=True)), key=KEY) == {}
+    assert found(with_snapshots(node("S1", HOUR, description="somebody else's", quiesced=False)), key=KEY) == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ours(-HOUR)[:-1] + "0" if not ours(-HOUR).endswith("0") else ours(-HOUR)[:-1] + "1",
+        ours(-HOUR, vm="another"),
+        ours(-HOUR).replace("run=r1", "run=r2"),
+        ours(-HOUR) + "\n" + ours(HOUR),
+        "ronde/1 run=r1",
+        "ronde/2 run=r1 something of a later version",
+    ],
+)
+def test_a_marker_that_cannot_be_believed_makes_no_snapshot_ours(text: str) -> None:
+    each = with_snapshots(node("S1", 2 * HOUR, description=text, powered_on=True))
+    assert found(each, key=KEY) == {"mark-unverified": WARNING, "memory-snapshot": INFO}
+
+
+def test_without_the_key_no_marker_is_believed_and_that_is_not_in_order() -> None:
+    assert found(with_snapshots(node("S1", 2 * HOUR, description=ours(-HOUR)))) == {"mark-unverified": UNKNOWN}
 
 
 def test_a_snapshot_with_memory() -> None:
     assert found(with_snapshots(node("S1", HOUR, powered_on=True))) == {"memory-snapshot": INFO}
-    ours = OURS.format((NOW + HOUR).isoformat(), "crash")
-    assert found(with_snapshots(node("S1", HOUR, powered_on=True, description=ours))) == {"memory-snapshot": WARNING}
+    mine = with_snapshots(node("S1", HOUR, powered_on=True, description=ours(HOUR)))
+    assert found(mine, key=KEY) == {"memory-snapshot": WARNING}
     files = layout({DISK: chain(1, 2)}, {"S1": {DISK: chain(1)}}, memory={"S1": 100})
     by_file = with_snapshots(node("S1", HOUR), detail=Detail(files, (disk(),)))
     assert found(by_file) == {"memory-snapshot": INFO}
