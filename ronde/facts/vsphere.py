@@ -4,6 +4,7 @@ All paths exist since vSphere API 5.0. Reading never guesses: a field of an unex
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from urllib.parse import unquote
 
@@ -136,6 +137,11 @@ def detail(answer: ManagedObject) -> Detail:
     )
 
 
+def with_detail(found: Machine, answer: ManagedObject) -> Machine:
+    """The machine with the answer to the second, wider question."""
+    return replace(found, detail=detail(answer), missing={**found.missing, **answer.missing})
+
+
 # ------------------------------------------------------------------ the parts
 
 
@@ -172,6 +178,7 @@ def _nodes(value: Plain) -> Iterator[SnapshotNode | None]:
             quiesced=_flag(tree.get("quiesced")) is True,
             depth=depth,
             parent=parent,
+            number=_integer(tree.get("id")),
         )
         waiting += [(child, depth + 1, moid) for child in map(_mapping, _sequence(tree.get("childSnapshotList")))]
 
