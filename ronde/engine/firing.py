@@ -1,7 +1,7 @@
 """From due instants to runs: what one beat entry fires, and the roll call that catches whatever was lost."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -9,6 +9,7 @@ import structlog
 
 from ronde.engine.parts import Engine
 from ronde.engine.planning import Planner, Wish, report_job
+from ronde.engine.rings import in_rings, within_windows
 from ronde.model.errors import InputError, InventoryError, QueueError
 from ronde.model.inventory import Client, Inventory, Schedule
 from ronde.model.plan import JobPlan, Occurrence, Order, Trigger, digest
@@ -162,20 +163,30 @@ def _unplanned(item: Fire, reason: str) -> Missed:
 
 def _order(engine: Engine, client: Client, entry: Schedule, item: Fire, now: datetime) -> Order:
     delays = engine.tuning.retry_delays
+    rings = entry.rings
     if entry.report is not None:
         jobs: tuple[JobPlan, ...] = (report_job(client, entry.report, item.schedule, delays),)
         version = digest(entry.purpose)
     else:
         planner = Planner(engine.playbooks, delays, now)
-        jobs = planner.jobs(client, Wish(entry.purpose, entry.on, wait_for_windows=True))
+        jobs = planner.jobs(client, Wish(entry.purpose, entry.on, entry.given, wait_for_windows=True))
         version = planner.digest(entry.purpose)
-    end = item.due + entry.catch_up.within
-    jobs = tuple(job if job.not_after else job.until(end) for job in jobs)
-    return Order(
+        rings = rings or planner.find(entry.purpose).playbook.rings
+    made = Order(
         playbook=entry.purpose,
         digest=version,
         jobs=jobs,
         trigger=Trigger.SCHEDULE,
         requested_by=f"schedule {item.schedule}",
+        reason=entry.reason,
         occurrence=Occurrence(item.client, item.schedule, item.due),
     )
+    if made.jobs:
+        made = within_windows(engine, in_rings(made, rings, {client.client: client}), {client.client: client}, now)
+    end = item.due + entry.catch_up.within
+    return replace(made, jobs=tuple(job if job.not_after or _comes_later(job) else job.until(end) for job in made.jobs))
+
+
+def _comes_later(job: JobPlan) -> bool:
+    """Whether it follows when others are done; they, and not it, are bound to the instant that was due."""
+    return job.place is not None and job.place.ring > 0

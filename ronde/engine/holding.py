@@ -14,6 +14,9 @@ class JobSignal:
 
     The lease is also watched here, on this machine's monotonic clock: a process that was frozen, or that cannot reach
     the ledger, must stop by itself when its lease has run out, because somebody else may hold the job by then.
+
+    Attributes:
+        at_once: a person wanted the step in hand ended as well.
     """
 
     def __init__(self, lease: float, limit: float, monotonic: Callable[[], float]) -> None:
@@ -24,6 +27,7 @@ class JobSignal:
         self._limit = limit
         self._fenced = False
         self._cancelled = False
+        self.at_once = False
 
     def check(self) -> None:
         """Return if the work may go on.
@@ -35,10 +39,10 @@ class JobSignal:
         now = self._monotonic()
         if self._fenced or now >= self._lease_ends:
             raise Fenced("this worker no longer holds the job")
-        if self._cancelled:
-            raise Cancelled("the job was asked to stop")
         if now >= self._limit_ends:
             raise CommandTimeout(f"the job exceeded its limit of {self._limit:.0f} s")
+        if self._cancelled:
+            raise Cancelled("the job was asked to stop")
 
     def renewed(self, asked_at: float) -> None:
         """The ledger renewed the lease; it runs from the moment we asked, which is never later than its own."""
@@ -47,8 +51,14 @@ class JobSignal:
     def fence(self) -> None:
         self._fenced = True
 
-    def cancel(self) -> None:
+    def cancel(self, *, at_once: bool = False) -> None:
         self._cancelled = True
+        self.at_once = self.at_once or at_once
+
+    @property
+    def seconds_left(self) -> float:
+        """Until the limit of the job; not below zero."""
+        return max(0.0, self._limit_ends - self._monotonic())
 
     @property
     def fenced(self) -> bool:
@@ -104,7 +114,7 @@ class Holding:
                 continue
             signal.renewed(asked_at)
             if token in renewal.cancelled:
-                signal.cancel()
+                signal.cancel(at_once=token in renewal.at_once)
 
     @property
     def count(self) -> int:

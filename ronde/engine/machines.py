@@ -43,6 +43,7 @@ class MachinesRequest:
         everything: whether files and hardware of all machines are read, as the rules about orphaned deltas and disks
             left attached need; otherwise only those of machines with snapshots.
         elsewhere: names of machines on the client's other vCenters, as far as known.
+        mark_key: verifies the markers of our own snapshots; without it none is believed.
     """
 
     client: Client
@@ -52,6 +53,7 @@ class MachinesRequest:
     history: Mapping[str, Sequence[PastMachine]] = field(default_factory=dict)
     everything: bool = True
     elsewhere: frozenset[str] = frozenset()
+    mark_key: bytes | None = field(default=None, repr=False)
 
 
 def check_machines(vcenter: VCenter, request: MachinesRequest) -> list[Check]:
@@ -84,6 +86,7 @@ def _scene(read: Survey, request: MachinesRequest, thresholds: Thresholds) -> Sc
         thresholds=thresholds,
         datastores=read.datastores,
         homes={m.folder: m for m in read.machines if m.folder is not None and homes[m.folder] == 1},
+        key=request.mark_key,
     )
 
 

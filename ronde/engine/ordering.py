@@ -1,18 +1,31 @@
 """Orders by people: a run made at once, and, in laptop mode, worked through in this very process."""
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Final, cast
 
 from ronde.engine.parts import Engine
 from ronde.engine.planning import Planner, Wish
+from ronde.engine.procedure.guarding import rulings_on, trouble_of
+from ronde.engine.rings import in_rings, within_windows
 from ronde.engine.work import work
+from ronde.model.approvals import needs_approval
+from ronde.model.check import Json
 from ronde.model.errors import InputError
+from ronde.model.guards import Guard
 from ronde.model.inventory import Client, Inventory
-from ronde.model.plan import JobPlan, Order, Retry, Trigger
+from ronde.model.plan import AwaitedApproval, JobPlan, Order, Retry, Trigger
+from ronde.model.playbook import GUARDS, Playbook, Risk
 from ronde.model.records import RunRecord, Scope
-from ronde.model.run import RUN_OPEN
+from ronde.model.run import RUN_OPEN, JobState, Policy
+from ronde.model.selection import candidates_of, parse_selection, select
+from ronde.model.verdict import Verdict
 from ronde.model.words import hint
+
+WINDOW_GUARDS: Final = frozenset({Guard.WINDOW, Guard.FINISH})  # those that time alone can satisfy
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +34,13 @@ class Request:
 
     Attributes:
         clients: identifiers; empty = all clients.
+        on: a selection, or several that are added together; empty = everything the playbook can act on.
         once: whether a passing trouble is told at once rather than tried again minutes later.
+        dry: only look; what would change something is told.
+        overrides: guards that are set aside; `reason` says why.
+        queue_for: how long a target that cannot be reached is waited for.
+        plan: the beginning of the digest of the plan that was looked at; another plan is refused.
+        again: the run that this one repeats.
     """
 
     playbook: str
@@ -31,35 +50,194 @@ class Request:
     reason: str = ""
     parameters: dict[str, str] = field(default_factory=dict)
     once: bool = False
+    dry: bool = False
+    overrides: tuple[str, ...] = ()
+    queue_for: timedelta | None = None
+    plan: str = ""
+    again: str = ""
+
+
+def planned(engine: Engine, request: Request, *, held_up: bool = True) -> Order:
+    """The order that a request means, with its frozen plan; nothing is recorded.
+
+    `held_up`: whether guards and the need of an approval are looked at; who only compares plans does not ask.
+
+    Raises:
+        InputError: something it names does not exist or does not fit, it means no target at all, a guard stands before
+            every target, or the plan is not the one that was looked at.
+    """
+    inventory = engine.inventories.current()
+    now = engine.clock.now()
+    planner = Planner(engine.playbooks, engine.tuning.retry_delays, now)
+    playbook = planner.find(request.playbook).playbook
+    clients = [find_client(inventory, name) for name in request.clients or tuple(inventory.clients)]
+    wish = Wish(
+        request.playbook,
+        tuple(request.on) or ("all",),
+        request.parameters,
+        overrides=_overrides(playbook, request),
+        wait_until=now + request.queue_for if request.queue_for and not request.dry else None,
+    )
+    candidates = [candidate for client in clients for candidate in candidates_of(client)]
+    chosen = select(parse_selection(wish.on), candidates) if candidates else ()
+    jobs = [
+        job
+        for client in clients
+        for job in planner.jobs(client, wish, [one for one in chosen if one.client == client.client])
+    ]
+    if not jobs:
+        raise InputError(_no_target(planner, request))
+    made = Order(
+        playbook=request.playbook,
+        digest=planner.digest(request.playbook),
+        jobs=tuple(_as_asked(job, request) for job in jobs),
+        trigger=Trigger.PERSON,
+        requested_by=request.who,
+        reason=request.reason,
+        request=_asked(request),
+    )
+    made = in_rings(made, playbook.rings, inventory.clients)
+    if request.plan and not made.plan.startswith(request.plan.lower()):
+        raise InputError(
+            f"The plan is now {made.plan[:8]}, not {request.plan[:8]}: something has changed since it was looked at.",
+            advice="Look at it again with --dry-run.",
+        )
+    if request.dry or not held_up:
+        return made
+    timed = within_windows(engine, _past_guards(engine, inventory, made, now), inventory.clients, now)
+    return _approved_first(inventory, timed, now)
 
 
 def order(engine: Engine, request: Request) -> str:
     """Record a run; the run's id. Whoever orders wakes workers (`send_due`), or works through it (`work_through`).
 
     Raises:
-        InputError: something it names does not exist, or it means no target at all.
+        InputError: as `planned`.
         LedgerError: it could not be recorded; nothing was ordered.
     """
-    inventory = engine.inventories.current()
-    now = engine.clock.now()
-    planner = Planner(engine.playbooks, engine.tuning.retry_delays, now)
-    wish = Wish(request.playbook, tuple(request.on) or ("all",), request.parameters)
-    jobs: list[JobPlan] = []
-    for name in request.clients or tuple(inventory.clients):
-        jobs += planner.jobs(find_client(inventory, name), wish)
-    if not jobs:
-        raise InputError(_no_target(planner, request))
-    if request.once:
-        jobs = [replace(job, retry=Retry(1)) for job in jobs]
-    made = Order(
-        playbook=request.playbook,
-        digest=planner.digest(request.playbook),
-        jobs=tuple(jobs),
-        trigger=Trigger.PERSON,
-        requested_by=request.who,
-        reason=request.reason,
+    return engine.ledger.create_run(planned(engine, request), engine.clock.now())
+
+
+def request_from(asked: Mapping[str, Json], who: str, reason: str) -> Request:
+    """A request as a run kept it, asked for anew by somebody.
+
+    Raises:
+        InputError: the run kept none: it was made by a schedule, or acts on clients that are not the reader's.
+    """
+    if not asked:
+        raise InputError("That run cannot be repeated: what was asked for is not on its record.")
+    raw = json.loads(json.dumps(asked))
+    seconds = raw["queue_for_s"]
+    return Request(
+        playbook=raw["playbook"],
+        clients=raw["clients"],
+        on=raw["on"],
+        who=who,
+        reason=reason,
+        parameters=raw["parameters"],
+        once=raw["once"],
+        overrides=tuple(raw["overrides"]),
+        queue_for=timedelta(seconds=seconds) if seconds else None,
     )
-    return engine.ledger.create_run(made, now)
+
+
+def again(run: RunRecord, who: str, reason: str, *, failed_only: bool) -> Request:
+    """The request of a run, asked for once more.
+
+    Raises:
+        InputError: it cannot be repeated, is still open, or nothing of it failed.
+    """
+    if run.state in RUN_OPEN:
+        raise InputError(f"Run {run.id[:8]} is still open; cancel it, or wait for its end.")
+    request = replace(request_from(run.request, who, reason or run.reason), again=run.id)
+    if not failed_only:
+        return request
+    failed = [job.target for job in run.jobs if job.state is not JobState.SUCCEEDED or job.verdict is Verdict.FAILED]
+    if not failed:
+        raise InputError(f"Nothing of run {run.id[:8]} failed; there is nothing to do again.")
+    clients = tuple(dict.fromkeys(target.client for target in failed))
+    words = [f"client:{target.client} and {target.kind}:{target.name}" for target in failed]
+    return replace(request, clients=clients, on=tuple(words))
+
+
+def _asked(request: Request) -> dict[str, Json]:
+    return {
+        "playbook": request.playbook,
+        "clients": list(request.clients),
+        "on": list(request.on),
+        "parameters": dict(request.parameters),
+        "once": request.once,
+        "dry": request.dry,
+        "overrides": list(request.overrides),
+        "queue_for_s": request.queue_for.total_seconds() if request.queue_for else None,
+        "again": request.again,
+    }
+
+
+def _as_asked(job: JobPlan, request: Request) -> JobPlan:
+    if request.once:
+        job = replace(job, retry=Retry(1))
+    if request.dry and job.procedure is not None:
+        job = replace(job, procedure=replace(job.procedure, dry=True), policy=Policy.RETRY_SAFE)
+    return job
+
+
+def _overrides(playbook: Playbook, request: Request) -> dict[str, str]:
+    """The guards that are set aside, each with the reason.
+
+    Raises:
+        InputError: one of them is none, the playbook does not ask it, or no reason is given.
+    """
+    for name in request.overrides:
+        if name not in GUARDS:
+            raise InputError(f'There is no guard "{name}"{hint(name, GUARDS)}')
+        if name not in playbook.guarded_by:
+            raise InputError(f"{request.playbook} does not ask the guard {name}; there is nothing to override.")
+    if request.overrides and not request.reason.strip():
+        raise InputError("--override needs --reason: it is recorded, and the client reads it.")
+    return dict.fromkeys(request.overrides, request.reason.strip())
+
+
+def _past_guards(engine: Engine, inventory: Inventory, made: Order, now: datetime) -> Order:
+    """The order held against its guards: a closed window is waited for, anything else stands in the way now.
+
+    Raises:
+        InputError: a guard that waiting does not help stands before every target.
+    """
+    jobs, refused = [], []
+    for job in made.jobs:
+        rulings = rulings_on(engine, inventory.clients[job.target.client], job, now)
+        blocking = [ruling for ruling in rulings if ruling.blocks]
+        opening = [ruling.until for ruling in blocking if ruling.guard in WINDOW_GUARDS and ruling.until is not None]
+        if blocking and len(opening) == len(blocking):
+            jobs.append(replace(job, not_before=max(opening)))
+            continue
+        if (trouble := trouble_of(rulings)) is not None:
+            refused.append(f"{job.target.name}: {trouble}")
+        jobs.append(job)
+    if refused and len(refused) == len(jobs):
+        raise InputError("Nothing was ordered; a guard stands before every target.\n" + "\n".join(refused))
+    return replace(made, jobs=tuple(jobs))
+
+
+def _approved_first(inventory: Inventory, made: Order, now: datetime) -> Order:
+    """The order, waiting for a second technician where a rule of the house or its risk asks for one."""
+    rules = inventory.provider.approvals
+    reasons: list[str] = []
+    for job in made.jobs:
+        client = inventory.clients[job.target.client]
+        host = client.hosts.get(job.target.name)
+        tags = host.tags if host else ()
+        risk = cast("Risk", job.procedure.risk if job.procedure else "read")
+        why = needs_approval(job.playbook, risk, client.client, tags, rules.rules)
+        reasons += [why] if why and why not in reasons else []
+    if not reasons:
+        return made
+    held = [
+        replace(job, procedure=replace(job.procedure, approved=True)) if job.procedure else job for job in made.jobs
+    ]
+    awaited = AwaitedApproval("; ".join(reasons), now + rules.expire_after)
+    return replace(made, jobs=tuple(held), approval=awaited)
 
 
 def settle(engine: Engine) -> None:
@@ -113,7 +291,13 @@ def work_through(
 
 def _no_target(planner: Planner, request: Request) -> str:
     target = planner.find(request.playbook).playbook.target
-    works = {"host": "hosts that have backups", "vcenter": "vCenters"}.get(str(target), "hosts and vCenters")
+    kinds = {
+        "host": "hosts that have backups",
+        "linux": "Linux hosts",
+        "windows": "Windows hosts",
+        "vcenter": "vCenters",
+    }
+    works = kinds.get(str(target), "hosts and vCenters")
     where = f"of {', '.join(request.on)} none is one" if request.on else "there is none"
     return f"{request.playbook} works on {works}; {where}."
 

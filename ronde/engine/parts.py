@@ -9,7 +9,7 @@ from ronde.engine.redacting import KnownSecrets
 from ronde.model.check import Check
 from ronde.model.inventory import Client
 from ronde.model.playbook import Named
-from ronde.ports import Clock, Inventories, Ledger, Mailer, Queue, Shells, VCenters
+from ronde.ports import Clock, Feed, Inventories, KeyMaker, Ledger, Mailer, Publisher, Queue, Shells, VCenters
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +41,11 @@ class Engine:
     """Everything a job, a firing or a roll call needs.
 
     Attributes:
+        feed: where live output is read; `publisher` where steps speak.
         worker: this process's name in the ledger, `host:pid:role`.
+        keys: makes login keys.
         report: writes a report, queues it for every contact that receives it, and says how that went.
+        mark_key: the key that signs our snapshots; raises SecretError when it cannot be read.
         pause: waits some seconds; only used between tries to reach the ledger.
     """
 
@@ -51,12 +54,16 @@ class Engine:
     shells: Shells
     vcenters: VCenters
     secrets: KnownSecrets
+    keys: KeyMaker
     inventories: Inventories
     mailer: Mailer
     clock: Clock
     playbooks: Mapping[str, Named]
     holding: Holding
+    feed: Feed
+    publisher: Publisher
     report: Callable[[ReportOrder], Check]
+    mark_key: Callable[[], bytes]
     tuning: Tuning
     worker: str
     pause: Callable[[float], None]

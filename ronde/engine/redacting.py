@@ -2,12 +2,14 @@
 
 import threading
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 
 from ronde.model.check import Check, Exchange, Finding, Json
+from ronde.model.procedure import StepRecord
 from ronde.model.records import JobOutcome, Trouble
 from ronde.model.redaction import Redactor
-from ronde.ports import Secrets
+from ronde.ports import SecretStore
 
 
 class KnownSecrets:
@@ -16,14 +18,41 @@ class KnownSecrets:
     One for the whole process: a secret of one client that turns up in the output of another is taken out as well.
     """
 
-    def __init__(self, secrets: Secrets) -> None:
+    def __init__(self, secrets: SecretStore) -> None:
         self._secrets = secrets
         self._values: set[bytes] = set()
         self._redactor: Redactor | None = None
         self._lock = threading.Lock()
 
     def read(self, reference: str) -> bytes:
-        value = self._secrets.read(reference)
+        return self._learnt(self._secrets.read(reference))
+
+    def require_writable(self, reference: str) -> None:
+        self._secrets.require_writable(reference)
+
+    def find(self, reference: str) -> bytes | None:
+        value = self._secrets.find(reference)
+        return None if value is None else self._learnt(value)
+
+    def replace(self, reference: str, content: bytes) -> None:
+        self._secrets.replace(reference, self._learnt(content))
+
+    def remove(self, reference: str) -> None:
+        """Remove a secret; it goes on being taken out of what is stored, since it may still be said somewhere."""
+        self._secrets.remove(reference)
+
+    def exclusively(self, reference: str) -> AbstractContextManager[None]:
+        return self._secrets.exclusively(reference)
+
+    def note(self, reference: str) -> bytes | None:
+        """What is kept like a secret and is none, so that nothing need be taken out of anywhere; raises as `find`."""
+        return self._secrets.find(reference)
+
+    def keep_note(self, reference: str, content: bytes) -> None:
+        """Keep it, as `replace` does."""
+        self._secrets.replace(reference, content)
+
+    def _learnt(self, value: bytes) -> bytes:
         with self._lock:
             if value not in self._values:
                 self._values.add(value)
@@ -43,12 +72,13 @@ def redact_outcome(outcome: JobOutcome, redactor: Redactor) -> JobOutcome:
     trouble = outcome.trouble
     return replace(
         outcome,
-        checks=tuple(_check(check, redactor) for check in outcome.checks),
+        checks=tuple(redact_check(check, redactor) for check in outcome.checks),
         trouble=None if trouble is None else _trouble(trouble, redactor),
     )
 
 
-def _check(check: Check, redactor: Redactor) -> Check:
+def redact_check(check: Check, redactor: Redactor) -> Check:
+    """One check without secrets."""
     return replace(
         check,
         findings=tuple(_finding(finding, redactor) for finding in check.findings),
@@ -65,6 +95,11 @@ def redact_exchange(exchange: Exchange, redactor: Redactor) -> Exchange:
         output=redactor.redact(exchange.output),
         errors=redactor.redact(exchange.errors),
     )
+
+
+def redact_record(record: StepRecord, redactor: Redactor) -> StepRecord:
+    """What is kept of one step, without secrets."""
+    return replace(record, reason=_text(record.reason, redactor), facts=_mapping(record.facts, redactor))
 
 
 def _finding(finding: Finding, redactor: Redactor) -> Finding:

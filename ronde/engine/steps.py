@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 from ronde.engine.backups import BackupRequest, check_all, check_clock, skew_of, unreached
 from ronde.engine.machines import MachinesRequest, check_machines
 from ronde.engine.parts import Engine, ReportOrder
+from ronde.engine.patches import AuditRequest, check_patches, unaudited
 from ronde.model.backup.history import PastCheck
 from ronde.model.check import Check, unverified
 from ronde.model.command import Answer, Command
@@ -20,7 +21,7 @@ from ronde.model.inventory import Backup, Client
 from ronde.model.plan import Step, Target
 from ronde.model.records import CheckRecord, Scope
 from ronde.model.vsphere.history import PastMachine
-from ronde.ports import Claim, Shell, Signal
+from ronde.ports import Claim, Ear, Listener, Shell, Signal
 
 BACKUP_KINDS = ("restic", "borg", "dump")
 SEEN_LATELY = timedelta(days=7)  # a machine not seen for a week on any vCenter is not "elsewhere"
@@ -35,6 +36,7 @@ class JobContext:
         checks: grows step by step, so that what was established before a link broke is kept.
         skew: how far the target's clock is ahead of ours, once it was asked.
         lost: the link broke while a command ran; what came after it was not examined, and another try may help.
+        opened: whether the target let us in at all, in this attempt.
     """
 
     engine: Engine
@@ -46,6 +48,7 @@ class JobContext:
     checks: list[Check] = field(default_factory=list)
     skew: timedelta = timedelta(0)
     lost: ConnectionLost | None = None
+    opened: bool = False
     _shell: Shell | None = None
 
     @property
@@ -59,9 +62,34 @@ class JobContext:
     def shell(self) -> Shell:
         """The job's one connection, opened when the first step needs it."""
         if self._shell is None:
-            opened = self.engine.shells.open(self.client, self.target.name, self.signal)
-            self._shell = WatchedShell(self.resources.enter_context(opened), self)
+            self._shell = self._open(self.signal)
         return self._shell
+
+    def reopen(self, signal: Signal) -> Shell:
+        """A new connection in place of the one before."""
+        if self._shell is not None:
+            self._shell.close()
+        self._shell = None
+        self._shell = self._open(signal)
+        return self._shell
+
+    def lend_shell(self) -> Shell | None:
+        """The open connection, for somebody who brings it back or another one; None when none is open."""
+        return self._shell
+
+    def take_back(self, shell: Shell | None) -> None:
+        self._shell = shell
+
+    def ear(self, step: str) -> Ear:
+        """Where the output of one carrying-out of a step is handed to."""
+        claim = self.claim
+        return self.engine.publisher.listener(claim.run, claim.job, f"{self.target.client}/{self.target.name}", step)
+
+    def _open(self, signal: Signal) -> Shell:
+        opened = self.engine.shells.open(self.client, self.target.name, signal)
+        shell = WatchedShell(self.resources.enter_context(opened), self)
+        self.opened = True
+        return shell
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +99,9 @@ class WatchedShell:
     shell: Shell
     context: JobContext
 
-    def run(self, command: Command) -> Answer:
+    def run(self, command: Command, listen: Listener | None = None) -> Answer:
         try:
-            return self.shell.run(command)
+            return self.shell.run(command, listen)
         except ConnectionLost as error:
             self.context.lost = self.context.lost or error
             raise
@@ -109,6 +137,8 @@ def missing_checks(context: JobContext, error: RondeError) -> list[Check]:
         elif step.use == "machines" and ("vcenter", context.target.name) not in done:
             name, rule = context.target.name, f"not-verified-{error.code}"
             missing.append(unverified(name, "vcenter", name, rule, f"not verified: {error.message}"))
+        elif step.use == "patches" and ("patches", "patches") not in done:
+            missing.append(unaudited(_audit(context, step), error))
     return missing
 
 
@@ -164,6 +194,7 @@ def _check_machines(context: JobContext, step: Step) -> None:
             clock=context.engine.clock,
             history=history,
             elsewhere=_machines_elsewhere(context),
+            mark_key=context.engine.mark_key(),
         )
         context.checks += check_machines(vcenter, request)
 
@@ -175,6 +206,22 @@ def _machines_elsewhere(context: JobContext) -> frozenset[str]:
     since = context.now - SEEN_LATELY
     latest = context.engine.ledger.latest_checks(context.scope, since=since, until=context.now)
     return frozenset(check.subject for check in latest if check.kind == "vm" and check.host != context.target.name)
+
+
+def _check_patches(context: JobContext, step: Step) -> None:
+    context.checks.append(check_patches(context.shell(), _audit(context, step)))
+
+
+def _audit(context: JobContext, step: Step) -> AuditRequest:
+    history = context.engine.ledger.history(context.scope, context.target.name, ("patches",), before=context.now)
+    return AuditRequest(
+        host=context.target.name,
+        now=context.now,
+        history=[record.facts for record in history],
+        clock=context.engine.clock,
+        pause=context.engine.pause,
+        refresh=bool(step.parameters.get("refresh", True)),
+    )
 
 
 def _report(context: JobContext, step: Step) -> None:
@@ -201,5 +248,6 @@ STEPS: Mapping[str, Callable[[JobContext, Step], None]] = {
     "clock": _clock,
     "backups": _check_backups,
     "machines": _check_machines,
+    "patches": _check_patches,
     "report": _report,
 }

@@ -89,7 +89,7 @@ def _with_detail(machine: Machine, wide: Mapping[str, ManagedObject | None]) -> 
     answer = wide[machine.id]
     if answer is None:
         return replace(machine, missing={**machine.missing, **dict.fromkeys(facts.DETAIL_PATHS, _VANISHED)})
-    return replace(machine, detail=facts.detail(answer), missing={**machine.missing, **answer.missing})
+    return facts.with_detail(machine, answer)
 
 
 def _with_tasks(vcenter: VCenter, machines: Sequence[Machine]) -> list[Machine]:

@@ -6,6 +6,7 @@ import structlog
 
 from ronde.engine.holding import JobSignal
 from ronde.engine.parts import Engine
+from ronde.engine.procedure.attempt import attempt_procedure
 from ronde.engine.redacting import redact_outcome
 from ronde.engine.steps import JobContext, missing_checks, run_step
 from ronde.model.errors import Cancelled, Fenced, InputError, LedgerError, RondeError
@@ -57,6 +58,9 @@ def perform(engine: Engine, claim: Claim, signal: JobSignal) -> JobOutcome | Non
         outcome = _attempt(engine, claim, signal)
     except Fenced:
         return None
+    except LedgerError as error:
+        log.warning("the ledger is away in mid-job; it is taken up again", error=str(error))
+        return None
     except Exception as crash:
         log.exception("crashed")
         trouble = Trouble("crashed", f"{type(crash).__name__}: {crash}", "This is a defect of Ronde; please report it.")
@@ -69,9 +73,11 @@ def _attempt(engine: Engine, claim: Claim, signal: JobSignal) -> JobOutcome:
     with ExitStack() as resources:
         try:
             client = _client(engine, claim)
-            context = JobContext(engine, claim, client, signal, now, resources)
         except RondeError as error:
             return JobOutcome(JobState.FAILED, trouble=Trouble.of(error))
+        if claim.plan.procedure is not None:
+            return attempt_procedure(engine, claim, client, signal, resources)
+        context = JobContext(engine, claim, client, signal, now, resources)
         try:
             for step in claim.plan.steps:
                 signal.check()

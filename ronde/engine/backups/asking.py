@@ -1,8 +1,10 @@
 """Puts questions through a shell and keeps every exchange as evidence."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from ronde.facts.bundle import bundle, unbundle
 from ronde.facts.question import Question
 from ronde.model.check import Exchange
 from ronde.model.command import Answer
@@ -37,19 +39,28 @@ class Interview:
         except RemoteError as error:
             self.exchanges.append(self._broken(question, started, error))
             raise
-        self.exchanges.append(
-            Exchange(
-                question.shown,
-                answer.started,
-                answer.ended,
-                answer.exit_status,
-                answer.stdout,
-                answer.stderr,
-                self.tool,
-                answer.truncated,
-            )
-        )
+        self.exchanges.append(self._exchange(question, answer))
         return answer
+
+    def ask_all(self, questions: Sequence[Question]) -> list[Answer]:
+        """Several questions in one round trip, each with an answer and an exchange of its own; raises as `ask`."""
+        answers = unbundle(questions, self.ask(bundle(questions)))
+        self.exchanges[-1:] = [
+            self._exchange(question, answer) for question, answer in zip(questions, answers, strict=True)
+        ]
+        return answers
+
+    def _exchange(self, question: Question, answer: Answer) -> Exchange:
+        return Exchange(
+            question.shown,
+            answer.started,
+            answer.ended,
+            answer.exit_status,
+            answer.stdout,
+            answer.stderr,
+            self.tool,
+            answer.truncated,
+        )
 
     def _broken(self, question: Question, started: datetime, error: RemoteError) -> Exchange:
         kept = error.exchange

@@ -12,6 +12,7 @@ from ronde.model.errors import InputError, VCenterUnreachable
 from ronde.model.inventory import Client
 from ronde.model.verdict import Level, Verdict
 from ronde.model.vsphere.history import PastMachine
+from ronde.model.vsphere.marker import Consistency, Marker, written
 from tests.doubles.vcenter import GIB, FakeObject, FakeVCenter
 
 NOW = datetime(2026, 11, 23, 4, 30, tzinfo=UTC)
@@ -258,6 +259,15 @@ def test_thresholds_of_the_inventory_hold(vcenter: FakeVCenter) -> None:
     vcenter.add_snapshot("db", "update", 4 * DAY)
     entry = client().vcenters["vc1"].model_dump() | {"thresholds": {"snap-age": {"warning": "7d", "critical": "14d"}}}
     assert rules(checks(vcenter, client=client(vcenters={"vc1": entry}))["vm", "db"]) == set()
+
+
+def test_a_snapshot_of_ours_is_known_by_the_key(vcenter: FakeVCenter) -> None:
+    uuid, key = str(vcenter.vm("db").properties["config.instanceUuid"]), b"a key that signs snapshots"
+    marker = Marker("r", "s", uuid, NOW - 3 * DAY, NOW - timedelta(hours=1), Consistency.CRASH)
+    vcenter.add_snapshot("db", "ronde-r-patch", timedelta(hours=1), description=written(marker, key))
+    assert rules(checks(vcenter, mark_key=key)["vm", "db"]) == {"ours-expired"}
+    assert rules(checks(vcenter, mark_key=key[::-1])["vm", "db"]) == {"mark-unverified"}
+    assert rules(checks(vcenter)["vm", "db"]) == {"mark-unverified"}
 
 
 def test_wrong_thresholds_are_an_input_error(vcenter: FakeVCenter) -> None:

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from ronde.adapters.files.playbooks import load_playbooks
-from ronde.engine.planning import Planner, Wish, next_window, report_job, select_hosts
+from ronde.engine.planning import Planner, Wish, next_window, report_job
 from ronde.model.errors import InputError
 from ronde.model.inventory import Client
 from ronde.model.plan import TargetKind, job_from_json, job_json
@@ -111,7 +111,7 @@ def test_plans_survive_the_ledger() -> None:
     [
         (Wish("backup/chek"), 'Did you mean "backup/check"'),
         (Wish("backup/check", on=("srv-aa",)), 'did you mean "srv-a"'),
-        (Wish("backup/check", on=("tag:file",)), 'did you mean "tag:files"'),
+        (Wish("backup/check", on=("tag:file",)), 'did you mean "files"'),
         (Wish("backup/check", parameters={"deap": "true"}), 'did you mean "deep"'),
         (Wish("backup/check", parameters={"deep": "maybe"}), "neither true nor false"),
     ],
@@ -122,7 +122,8 @@ def test_a_wrong_wish_names_the_nearest_right_one(wish: Wish, words: str) -> Non
 
 
 def test_selecting_by_tag_and_name_adds_up() -> None:
-    assert [name for name, _ in select_hosts(client(), ("tag:files", "srv-b"))] == ["srv-a", "srv-b"]
+    jobs = planner().jobs(client(), Wish("backup/check", ("tag:files", "srv-b")))
+    assert list(dict.fromkeys(job.target.name for job in jobs)) == ["srv-a", "srv-b"]
 
 
 def test_a_window_over_midnight_ends_the_next_day() -> None:
@@ -142,3 +143,14 @@ def test_a_report_is_a_job_on_the_client() -> None:
     job = report_job(client(), "night", "morning", ())
     assert job.target.kind is TargetKind.CLIENT
     assert job.playbook == "report/night"
+
+
+def test_a_patch_audit_has_one_job_on_each_linux_host_with_its_parameters_frozen() -> None:
+    windows = client().model_dump(mode="json")
+    windows["hosts"]["bastion"]["system"] = "windows"
+    for night in (True, False):
+        wish = Wish("patch/audit", parameters={"refresh": "false"}, wait_for_windows=night)
+        jobs = planner().jobs(Client.model_validate(windows), wish)
+        assert [job.target.name for job in jobs] == ["srv-a", "srv-b"]
+        assert [(step.use, step.parameters) for step in jobs[0].steps] == [("patches", {"refresh": False})]
+        assert jobs[0].procedure is None

@@ -7,7 +7,7 @@ from ronde.model.check import Check, Exchange, Finding
 from ronde.model.records import JobOutcome, Trouble
 from ronde.model.run import JobState
 from ronde.model.verdict import Level, Severity
-from tests.doubles.engine import ScriptedSecrets
+from tests.doubles.secrets import ScriptedSecrets
 
 SECRET = "correct-horse-battery"
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
