@@ -11,25 +11,30 @@ Four kinds of reference:
 import os
 import re
 import stat
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pyrage
 
+from ronde.adapters.age import own_recipients, parse_identities, seal
+from ronde.adapters.private_files import alone_in, remove_durably, write_privately
 from ronde.model.errors import SecretError
 
 SHORTEST = 6  # characters; a shorter secret could not be told from ordinary text when output is redacted
 _MOST = 1024 * 1024  # bytes; what is larger is not a secret but a mistake
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _REFERENCE = re.compile(r"(age|file|cred|env)://(.+)", re.DOTALL)
-
-_Identity = Any  # of pyrage, which has no types: x25519.Identity or ssh.Identity
-_Recipient = Any  # the same: x25519.Recipient or ssh.Recipient
+_RECIPIENTS = ".age-recipients"  # in the secrets folder: who else can decrypt what we write, one a line
+_UNCHANGEABLE = {
+    "cred": "A credential is fixed while the service runs; keep a key that is to be replaced as age:// or file:///.",
+    "env": "A variable ends with its process; keep a key that is to be replaced as age:// or file:///.",
+}
 
 
 class FileSecrets:
-    """Reads secrets; fulfils `ronde.ports.Secrets`.
+    """Reads and replaces secrets; fulfils `ronde.ports.SecretStore`.
 
     Args:
         secrets_dir: where `age://` references lie; None when there are none.
@@ -90,16 +95,82 @@ class FileSecrets:
         path = self._age_path(reference, match[2])
         if not recipients:
             raise SecretError(f"{reference}: nobody is named who could decrypt it.")
-        sealed = pyrage.encrypt(value, [_recipient(line) for line in recipients])
-        try:
+        content = seal(value, recipients)
+        with _told(reference, path, "written"):
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            fresh = path.with_name(path.name + ".new")
-            fresh.touch(mode=0o600)
-            fresh.write_bytes(sealed)
-            fresh.replace(path)
-        except OSError as error:
-            raise SecretError(f"{reference}: {path} cannot be written: {error.strerror}.") from error
+            write_privately(path, content)
         return path
+
+    def require_writable(self, reference: str) -> None:
+        path = self._place(reference)
+        if reference.startswith("age://"):
+            self._identities(reference)
+        if not os.access(path.resolve().parent, os.W_OK | os.X_OK):
+            raise SecretError(
+                f"{reference}: {path.parent} cannot be written.",
+                advice="It must belong to the service's user, and stand in its unit's ReadWritePaths=.",
+            )
+
+    def find(self, reference: str) -> bytes | None:
+        path = self._place(reference)
+        with _told(reference, path, "read"):
+            try:
+                path.stat()
+            except FileNotFoundError:
+                return None
+        return self.read(reference)
+
+    def replace(self, reference: str, content: bytes) -> None:
+        value = content.rstrip(b"\r\n") + b"\n"  # a private key without a last line end is none to ssh itself
+        if len(value) <= SHORTEST:
+            raise SecretError(f"{reference}: a secret has at least {SHORTEST} characters.")
+        path = self._place(reference)
+        kept = self._sealed(reference, value) if reference.startswith("age://") else value
+        with _told(reference, path, "written"):
+            write_privately(path, kept)
+
+    def remove(self, reference: str) -> None:
+        path = self._place(reference)
+        with _told(reference, path, "removed"):
+            remove_durably(path)
+
+    @contextmanager
+    def exclusively(self, reference: str) -> Iterator[None]:
+        folder = self._place(reference).resolve().parent
+        with ExitStack() as held:
+            with _told(reference, folder, "locked"):
+                held.enter_context(alone_in(folder))
+            yield
+
+    def _place(self, reference: str) -> Path:
+        """The file of a secret that can be changed.
+
+        Raises:
+            SecretError: it is of a kind that cannot, or no reference at all.
+        """
+        match = _REFERENCE.fullmatch(reference)
+        if match is None or match[1] not in ("age", "file"):
+            kind = "" if match is None else match[1]
+            advice = _UNCHANGEABLE.get(kind, "It is written as age://CLIENT/NAME or file:///PATH.")
+            raise SecretError(f"{reference} cannot be changed by Ronde.", advice=advice)
+        return self._age_path(reference, match[2]) if match[1] == "age" else _absolute(reference, match[2])
+
+    def _sealed(self, reference: str, value: bytes) -> bytes:
+        """The value encrypted for us and for whom else the folder names; proven to open before it replaces anything."""
+        content = seal(value, self._recipients(reference))
+        if bytes(pyrage.decrypt(content, self._identities(reference))) != value:
+            raise SecretError(f"{reference}: what was encrypted does not decrypt to the same again.")
+        return content
+
+    def _recipients(self, reference: str) -> Sequence[str]:
+        """Everybody who is to read what we write: ourselves, and whom the secrets folder names."""
+        assert self._secrets_dir is not None  # noqa: S101 - the reference has led into it
+        path = self._secrets_dir / _RECIPIENTS
+        with _told(reference, path, "read"):
+            named = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        lines = (line.strip() for line in named)
+        ours = own_recipients(_content(reference, self._identity_path(reference)))
+        return [*ours, *(line for line in lines if line and not line.startswith("#"))]
 
     def _from_age(self, reference: str, name: str) -> bytes:
         sealed = _content(reference, self._age_path(reference, name))
@@ -117,21 +188,16 @@ class FileSecrets:
         path = _below(self._secrets_dir, reference, name)
         return path.with_name(path.name + ".age")
 
-    def _identities(self, reference: str) -> list[_Identity]:
+    def _identities(self, reference: str) -> list[Any]:
+        path = self._identity_path(reference)
+        return parse_identities(_content(reference, path), path)
+
+    def _identity_path(self, reference: str) -> Path:
         path = self._age_identity
         if path is None:
             raise SecretError(f"{reference}: no age identity is set.", advice="Set RONDE_AGE_IDENTITY.")
         _require_private(path)
-        content = _content(reference, path)
-        try:
-            if content.lstrip().startswith(b"-----BEGIN"):
-                return [pyrage.ssh.Identity.from_buffer(content)]
-            lines = [line.strip() for line in content.decode().splitlines()]
-            return [pyrage.x25519.Identity.from_str(line) for line in lines if line and not line.startswith("#")]
-        except (pyrage.IdentityError, UnicodeDecodeError):
-            raise SecretError(
-                f"{path} holds no age identity that can be read.", advice="age-keygen makes one."
-            ) from None
+        return path
 
     def _from_credential(self, reference: str, name: str) -> bytes:
         if self._credentials_dir is None:
@@ -148,10 +214,24 @@ class FileSecrets:
 
 
 def _from_file(reference: str, name: str) -> bytes:
+    return _content(reference, _absolute(reference, name))
+
+
+def _absolute(reference: str, name: str) -> Path:
     path = Path(name)
     if not path.is_absolute():
         raise SecretError(f"{reference}: the path must be absolute, with three slashes: file:///etc/….")
-    return _content(reference, path)
+    return path
+
+
+@contextmanager
+def _told(reference: str, path: Path, done: str) -> Iterator[None]:
+    """What the system says against a file, as an error of ours."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        reason = (error.strerror or str(error)) if isinstance(error, OSError) else "no such name is possible"
+        raise SecretError(f"{reference}: {path} cannot be {done}: {reason}.") from error
 
 
 def _below(folder: Path, reference: str, name: str) -> Path:
@@ -189,12 +269,3 @@ def _require_private(path: Path) -> None:
             f"The age identity {path} is open to other users (mode {stat.S_IMODE(found.st_mode):04o}).",
             advice=f"Close it, and consider who may have read it: chmod 600 {path}",
         )
-
-
-def _recipient(line: str) -> _Recipient:
-    try:
-        if line.startswith("ssh-"):
-            return pyrage.ssh.Recipient.from_str(line)
-        return pyrage.x25519.Recipient.from_str(line)
-    except pyrage.RecipientError:
-        raise SecretError(f'"{line}" is not an age recipient: age1… or ssh-ed25519 ….') from None

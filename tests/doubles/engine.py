@@ -19,8 +19,10 @@ from ronde.model.inventory import Client, Inventory, Provider
 from ronde.model.records import RunRecord, Scope
 from ronde.model.verdict import Level
 from ronde.ports import Hint, Signal
+from tests.doubles.feed import ScriptedFeed, Spoken
 from tests.doubles.ledger import MemoryLedger
 from tests.doubles.mailer import ScriptedMailer
+from tests.doubles.secrets import NumberedKeys, ScriptedSecrets
 from tests.doubles.shell import ScriptedShells
 
 START = datetime(2026, 11, 24, 1, 0, tzinfo=UTC)
@@ -109,16 +111,6 @@ class OneInventory:
         return self.inventory
 
 
-class ScriptedSecrets:
-    """Secrets by reference."""
-
-    def __init__(self) -> None:
-        self.values: dict[str, bytes] = {}
-
-    def read(self, reference: str) -> bytes:
-        return self.values[reference]
-
-
 class NoVCenters:
     @contextmanager
     def open(self, client: Client, vcenter: str, signal: Signal) -> Iterator[Never]:
@@ -147,6 +139,7 @@ class Surroundings:
     """Everything around one engine, for a test to move and to break.
 
     Attributes:
+        spoken: what steps said as they went.
         work: what a job comes to: it returns the job's check, or raises what goes wrong.
         pauses: how long the engine waited before it tried the ledger again; waiting moves the clock.
     """
@@ -154,8 +147,11 @@ class Surroundings:
     hands: Hands = field(default_factory=Hands)
     ledger: FlakyLedger = field(default_factory=FlakyLedger)
     queue: ListQueue = field(default_factory=ListQueue)
+    feed: ScriptedFeed = field(default_factory=ScriptedFeed)
+    spoken: Spoken = field(default_factory=Spoken)
     inventories: OneInventory = field(default_factory=lambda: OneInventory(inventory(client())))
     secrets: ScriptedSecrets = field(default_factory=ScriptedSecrets)
+    keys: NumberedKeys = field(default_factory=NumberedKeys)
     work: Callable[[ReportOrder], Check] = good_check
     pauses: list[float] = field(default_factory=list)
     delays: tuple[timedelta, ...] = (timedelta(seconds=30), timedelta(seconds=60))
@@ -169,12 +165,16 @@ class Surroundings:
             shells=ScriptedShells({}),
             vcenters=NoVCenters(),
             secrets=KnownSecrets(self.secrets),
+            keys=self.keys,
             inventories=self.inventories,
             mailer=ScriptedMailer(),
             clock=self.hands,
             playbooks={},
             holding=holding,
+            feed=self.feed,
+            publisher=self.spoken,
             report=self._report,
+            mark_key=lambda: b"a key that signs snapshots",
             tuning=Tuning(LEASE, RESEND_AFTER, self.delays),
             worker=worker,
             pause=self._pause,

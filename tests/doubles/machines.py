@@ -112,6 +112,7 @@ def subject(
     past: tuple[PastMachine, ...] = (),
     overrides: Overrides | None = None,
     store: Datastore | None = None,
+    key: bytes | None = None,
 ) -> Subject:
     """A machine on stage, alone or with others."""
     stores = store or Datastore("datastore-1", "ds1", 600 * GIB, 1000 * GIB, accessible=True)
@@ -121,5 +122,6 @@ def subject(
         thresholds=read_thresholds(overrides or {}),
         datastores={stores.id: stores},
         homes={each.folder: each for each in (found, *others) if each.folder is not None},
+        key=key,
     )
     return Subject(found, scene, occupied_by(found), past)

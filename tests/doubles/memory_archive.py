@@ -1,17 +1,20 @@
 """Reading in memory, and forgetting; see `ronde.ports.Archive`, `Vitals` and `Retention`."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from ronde.adapters.ledger.rows import standing
+from ronde.model.check import Json
 from ronde.model.errors import InputError
+from ronde.model.procedure import StepRecord
 from ronde.model.records import (
     CheckRecord,
     EvidenceRecord,
     Health,
     JobRecord,
+    LockRecord,
     OccurrenceRecord,
     Pruned,
     RunRecord,
@@ -54,7 +57,10 @@ class MemoryArchive(Store):
             finished_at=finished_at,
             schedule=occurrence.schedule if occurrence else None,
             due=occurrence.due if occurrence else None,
+            plan=order.plan,
+            request={} if len(jobs) < len(all_jobs) else dict(order.request),
             jobs=tuple(jobs),
+            paused_by=run.paused_by,
         )
 
     def _job_record(self, job: JobRow, *, whole: bool, plan: bool) -> JobRecord:
@@ -71,10 +77,48 @@ class MemoryArchive(Store):
             finished_at=job.finished_at,
             worker=job.worker,
             sends=job.sends,
+            not_before=job.not_before,
+            not_after=job.not_after,
             trouble=job.trouble,
             plan=job.plan if plan else None,
             checks=tuple(self._checks_of(job.id)) if whole else (),
+            steps=tuple(self._steps_of(job)) if whole else (),
+            ring=job.plan.place.ring if job.plan.place else None,
         )
+
+    def _steps_of(self, job: JobRow) -> list[StepRecord]:
+        order = [step.id for section in job.plan.sections().values() for step in section]
+        found = [record for (of, _), record in self._t.steps.items() if of == job.id]
+        return sorted(found, key=lambda record: order.index(record.step))
+
+    def _succeeded(self, scope: Scope, playbook: str, target: str | None) -> list[JobRow]:
+        found = [
+            job
+            for job in self._t.jobs.values()
+            if scope.holds(job.client)
+            and job.plan.playbook == playbook
+            and job.state is JobState.SUCCEEDED
+            and target in (None, job.plan.target.name)
+        ]
+        return sorted(found, key=lambda job: (job.finished_at or job.created_at, job.id), reverse=True)
+
+    def last_facts(self, scope: Scope, playbook: str, target: str) -> Mapping[str, Mapping[str, Json]]:
+        with self._lock:
+            for job in self._succeeded(scope, playbook, target)[:1]:
+                return {record.step: record.facts for record in self._steps_of(job)}
+            return {}
+
+    def durations(self, scope: Scope, playbook: str, target: str | None, *, limit: int = 50) -> Sequence[float]:
+        with self._lock:
+            spans = [(job.started_at, job.finished_at) for job in self._succeeded(scope, playbook, target)[:limit]]
+            return [(end - start).total_seconds() for start, end in spans if start and end]
+
+    def lock_on(self, scope: Scope, host: str, now: datetime) -> LockRecord | None:
+        with self._lock:
+            for (client, name), lock in self._t.locks.items():
+                if scope.holds(client) and name == host and lock.expires_at > now:
+                    return LockRecord(lock.run, lock.job, lock.owner, lock.since, lock.expires_at)
+            return None
 
     def runs(self, scope: Scope, *, since: datetime, limit: int = 50, open_only: bool = False) -> Sequence[RunRecord]:
         with self._lock:

@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 
 from ronde.model.check import Check
 from ronde.model.lanes import Group, allot, has_room, held_places, lanes_text
+from ronde.model.plan import TargetKind
+from ronde.model.procedure import StepRecord
 from ronde.model.records import CheckRecord, EvidenceRecord, JobOutcome, evidence_digest, trouble_of_ending
 from ronde.model.run import (
     JOB_OPEN,
@@ -23,10 +25,11 @@ from ronde.model.run import (
     run_verdict,
 )
 from ronde.ports import Claim, Hint, Refusal, Renewal
-from tests.doubles.memory_store import JobRow, Store, aware, progress_of
+from tests.doubles.memory_store import JobRow, LockRow, aware, progress_of
+from tests.doubles.memory_waves import MemoryWaves
 
 
-class MemoryJobs(Store):
+class MemoryJobs(MemoryWaves):
     def to_send(
         self, now: datetime, *, resend_after: float, limit: int = 500, run: str | None = None
     ) -> Sequence[Hint]:
@@ -47,17 +50,40 @@ class MemoryJobs(Store):
             job = self._t.jobs.get(hint.job)
             if job is None or job.attempt != hint.attempt or job.state not in job_sources(JobEvent.CLAIM):
                 return Refusal.GONE
-            if job.not_after is not None and job.not_after < now:
-                self._end(job, JobEvent.EXPIRE, now)
-                return Refusal.EXPIRED
-            if job.not_before is not None and now < job.not_before:
-                self._put(job, wake_at=job.not_before)
-                return Refusal.EARLY
-            running = [other for other in self._t.jobs.values() if other.state is JobState.RUNNING]
-            if not has_room(lanes_text(job.plan.lanes), _held(running)):
-                self._put(job, wake_at=now)
-                return Refusal.NO_ROOM
-            return self._take(job, worker, now, now + timedelta(seconds=lease))
+            return self._refusal(job, now) or self._take(job, worker, now, now + timedelta(seconds=lease))
+
+    def _refusal(self, job: JobRow, now: datetime) -> Refusal | None:
+        if job.not_after is not None and job.not_after < now:
+            self._end(job, JobEvent.EXPIRE, now)
+            return Refusal.EXPIRED
+        if job.not_before is not None and now < job.not_before:
+            self._put(job, wake_at=job.not_before)
+            return Refusal.EARLY
+        running = [other for other in self._t.jobs.values() if other.state is JobState.RUNNING]
+        if not has_room(lanes_text(job.plan.lanes), _held(running)):
+            self._put(job, wake_at=now)
+            return Refusal.NO_ROOM
+        if job.started_at is None and not self._may_begin(job):
+            self._put(job, wake_at=now + timedelta(seconds=5))
+            return Refusal.STOPPED
+        if not self._lock_target(job, now):
+            self._put(job, wake_at=now + timedelta(seconds=5))
+            return Refusal.LOCKED
+        return None
+
+    def _lock_target(self, job: JobRow, now: datetime) -> bool:
+        if not job.plan.is_change or job.plan.target.kind is not TargetKind.HOST:
+            return True
+        key = (job.client, job.plan.target.name)
+        held = self._t.locks.get(key)
+        if held is not None and held.job != job.id and held.expires_at > now:
+            return False
+        until = now + job.plan.limit + timedelta(minutes=5)
+        by = self._t.runs[job.run].order.requested_by
+        mine = held is not None and held.job == job.id
+        since = held.since if held is not None and mine else now
+        self._t.locks[key] = LockRow(job.id, job.run, by, since, until)
+        return True
 
     def _take(self, job: JobRow, worker: str, now: datetime, until: datetime) -> Claim:
         token = secrets.token_hex(16)
@@ -69,7 +95,7 @@ class MemoryJobs(Store):
         self._tell(now, job.client, "job.claim", job.id, actor=worker, run=job.run, data={"attempt": job.attempt})
         due = run.order.occurrence.due if run.order.occurrence else None
         by = run.order.requested_by
-        return Claim(job.id, job.run, job.attempt, token, job.plan, now, until, by, due, worker)
+        return Claim(job.id, job.run, job.attempt, token, job.plan, now, until, by, due, worker, job.most)
 
     def renew(self, worker: str, tokens: Collection[str], now: datetime, lease: float) -> Renewal:
         with self._lock:
@@ -79,7 +105,8 @@ class MemoryJobs(Store):
             _, queues = self._t.workers.get(worker, (now, ()))
             self._t.workers[worker] = (now, queues)
             asked = frozenset(token for token, job in held.items() if token and job.cancel_by is not None)
-            return Renewal(frozenset(tokens) - held.keys(), asked)
+            at_once = frozenset(token for token, job in held.items() if token in asked and token and job.cancel_now)
+            return Renewal(frozenset(tokens) - held.keys(), asked, at_once)
 
     def record(self, claim: Claim, outcome: JobOutcome, now: datetime) -> bool:
         what = outcome.event
@@ -93,7 +120,10 @@ class MemoryJobs(Store):
             self._tell(now, job.client, f"job.{what}", job.id, actor=claim.worker, run=job.run, data=data)
             if what is JobEvent.DEFER:
                 start = outcome.not_before or now
-                self._requeue(job, what, start, start)
+                procedure = job.plan.procedure
+                waits = outcome.waits and procedure is not None
+                self._requeue(job, what, start, start, procedure.wait_until if waits and procedure else None)
+                self._put(job, most=job.most + int(waits))
                 self._put(job, trouble=outcome.trouble)
                 if job.cancel_by is not None:
                     self._end(self._t.jobs[job.id], JobEvent.CANCEL, now, job.cancel_by)
@@ -102,6 +132,28 @@ class MemoryJobs(Store):
             verdict = job_verdict(state, tuple(check.verdict for check in self._checks_of(job.id)))
             self._put(job, state=state, verdict=verdict, finished_at=now, token=None, lease_until=None)
             self._put(job, trouble=outcome.trouble)
+            self._release(job.id, state, now)
+            return True
+
+    def steps(self, claim: Claim) -> Sequence[StepRecord]:
+        with self._lock:
+            order = [step.id for section in claim.plan.sections().values() for step in section]
+            found = {step: record for (job, step), record in self._t.steps.items() if job == claim.job}
+            return sorted(found.values(), key=lambda record: order.index(record.step))
+
+    def keep_step(self, claim: Claim, record: StepRecord, now: datetime, check: Check | None = None) -> bool:
+        with self._all_or_nothing():
+            job = self._t.jobs.get(claim.job)
+            if job is None or job.token != claim.token or job.state is not JobState.RUNNING:
+                return False
+            every = [step for section in claim.plan.sections().values() for step in section]
+            terms = next(step.terms for step in every if step.id == record.step)
+            self._t.steps[claim.job, record.step] = record
+            if terms is not None and terms.changes:
+                data = {"step": record.step, "attempt": record.attempt, "changed": record.changed}
+                self._tell(now, job.client, f"step.{record.state}", job.id, actor=claim.worker, run=job.run, data=data)
+            if check is not None:
+                self._add_check(claim, check, now)
             return True
 
     def _add_check(self, claim: Claim, check: Check, now: datetime) -> None:
@@ -147,7 +199,7 @@ class MemoryJobs(Store):
         return list(dict.fromkeys(touched))
 
     def _lapse(self, job: JobRow, now: datetime) -> None:
-        what = lapse_event(job.plan.policy, job.attempt, job.plan.retry.attempts)
+        what = lapse_event(job.plan.policy, job.attempt, job.most)
         if what is not JobEvent.LAPSE:
             self._end(job, what, now)
         elif job.cancel_by is not None:
@@ -162,6 +214,7 @@ class MemoryJobs(Store):
             found = self._t.runs.get(run)
             if found is None or found.state not in RUN_OPEN:
                 return False
+            self._move_on(run, now)
             progress = progress_of(self._jobs_of(run))
             state = run_state(progress)
             if state in RUN_OPEN:
@@ -178,7 +231,8 @@ class MemoryJobs(Store):
         with self._lock:
             open_jobs = {job.run for job in self._t.jobs.values() if job.state in JOB_OPEN}
             runs = sorted(self._t.runs.values(), key=lambda run: run.created_at)
-            return [r.id for r in runs if r.state in RUN_OPEN and r.id not in open_jobs and r.created_at <= now]
+            known = [run for run in runs if run.state in RUN_OPEN and run.created_at <= now]
+            return [run.id for run in known if run.pace is not None or run.id not in open_jobs]
 
 
 def _under_way(job: JobRow, now: datetime) -> bool:

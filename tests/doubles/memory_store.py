@@ -5,11 +5,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, field, fields, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from ronde.model.approvals import Approval
 from ronde.model.outbox import Mail, Posted
+from ronde.model.pace import Pace
 from ronde.model.plan import JobPlan, Order
+from ronde.model.procedure import StepRecord
 from ronde.model.records import CheckRecord, EventRecord, EvidenceRecord, OccurrenceRecord, Trouble, trouble_of_ending
 from ronde.model.run import JobEvent, JobState, MailState, Progress, RunState, change_job, job_verdict
 from ronde.model.verdict import Verdict
@@ -35,6 +38,8 @@ class JobRow:
     started_at: datetime | None = None
     finished_at: datetime | None = None
     cancel_by: str | None = None
+    cancel_now: bool = False
+    most: int = 0  # the last attempt that may be made
     trouble: Trouble | None = None
 
     @property
@@ -50,6 +55,11 @@ class RunRow:
     state: RunState = RunState.QUEUED
     verdict: Verdict | None = None
     finished_at: datetime | None = None
+    paused_by: str = ""
+
+    @property
+    def pace(self) -> Pace | None:
+        return self.order.pace if self.order.goes_in_rings else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +88,15 @@ class EventRow:
     record: EventRecord
 
 
+@dataclass(frozen=True, slots=True)
+class LockRow:
+    job: str
+    run: str
+    owner: str
+    since: datetime
+    expires_at: datetime
+
+
 @dataclass(slots=True)
 class Tables:
     runs: dict[str, RunRow] = field(default_factory=dict)
@@ -89,6 +108,9 @@ class Tables:
     decided: dict[tuple[str, str], datetime] = field(default_factory=dict)
     mails: dict[str, MailRow] = field(default_factory=dict)
     events: list[EventRow] = field(default_factory=list)
+    steps: dict[tuple[str, str], StepRecord] = field(default_factory=dict)  # by job and step
+    locks: dict[tuple[str, str], LockRow] = field(default_factory=dict)  # by client and host
+    approvals: dict[str, Approval] = field(default_factory=dict)  # by run
     workers: dict[str, tuple[datetime, tuple[str, ...]]] = field(default_factory=dict)
     beats: dict[str, datetime] = field(default_factory=dict)
 
@@ -133,16 +155,35 @@ class Store:
     def _put(self, job: JobRow, **changes: Any) -> None:
         self._t.jobs[job.id] = replace(self._t.jobs[job.id], **changes)
 
-    def _end(self, job: JobRow, what: JobEvent, now: datetime, who: str = "ronde") -> None:
+    def _end(
+        self, job: JobRow, what: JobEvent, now: datetime, who: str = "ronde", trouble: Trouble | None = None
+    ) -> None:
         state = change_job(job.state, what)
-        why = trouble_of_ending(what, job.worker, job.cancel_by or who)
+        why = trouble or trouble_of_ending(what, job.worker, job.cancel_by or who, job.state)
+        self._release(job.id, state, now)
         verdict = job_verdict(state, tuple(check.verdict for check in self._checks_of(job.id)))
         self._put(job, state=state, verdict=verdict, finished_at=now, token=None, lease_until=None, trouble=why)
         self._tell(now, job.client, f"job.{what}", job.id, actor=who, run=job.run, data={"attempt": job.attempt})
 
-    def _requeue(self, job: JobRow, what: JobEvent, wake_at: datetime, not_before: datetime | None) -> None:
+    def _release(self, job: str, state: JobState, now: datetime) -> None:
+        """What an ended job had to itself; after an unclear end it is kept for a day."""
+        for key, lock in list(self._t.locks.items()):
+            if lock.job == job and state is JobState.NEEDS_HUMAN:
+                self._t.locks[key] = replace(lock, expires_at=now + timedelta(hours=24))
+            elif lock.job == job:
+                del self._t.locks[key]
+
+    def _requeue(
+        self,
+        job: JobRow,
+        what: JobEvent,
+        wake_at: datetime,
+        not_before: datetime | None,
+        not_after: datetime | None = None,
+    ) -> None:
         state = change_job(job.state, what)
-        self._put(job, state=state, attempt=job.attempt + 1, sends=0, token=None, lease_until=None, not_after=None)
+        self._put(job, state=state, attempt=job.attempt + 1, sends=0, token=None, lease_until=None)
+        self._put(job, not_after=not_after)
         self._put(job, wake_at=wake_at, not_before=not_before)
 
     def _checks_of(self, job: str) -> list[CheckRecord]:

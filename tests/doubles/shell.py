@@ -22,7 +22,7 @@ from ronde.model.check import Exchange
 from ronde.model.command import Answer, Command
 from ronde.model.errors import CommandTimeout, ConnectionLost, RondeError
 from ronde.model.inventory import Client
-from ronde.ports import Clock, Shell, Signal
+from ronde.ports import Clock, Listener, Shell, Signal, Stream
 
 _SLICE = 0.2  # seconds between two looks at the signal and the limits
 _LINGER = 2.0  # seconds of quiet granted after the exit while something else still holds the output open
@@ -84,13 +84,14 @@ class ScriptedShell:
         self.closed = False
         self._uses: dict[str, int] = {}
 
-    def run(self, command: Command) -> Answer:
+    def run(self, command: Command, listen: Listener | None = None) -> Answer:
         self.signal.check()
         if self.closed:
             raise ConnectionLost("the connection is closed")
         self.asked.append(command)
         outcome = self._outcome(command)
         started = self.clock.now()
+        _tell(listen, outcome)
         if isinstance(outcome, Reply):
             stdout, more = _capped(outcome.stdout, command.cap)
             stderr, errors_more = _capped(outcome.stderr, command.cap)
@@ -172,7 +173,7 @@ class LocalShell:
         self.asked: list[Command] = []
         self.closed = False
 
-    def run(self, command: Command) -> Answer:
+    def run(self, command: Command, listen: Listener | None = None) -> Answer:
         self.signal.check()
         if self.closed:
             raise ConnectionLost("the connection is closed")
@@ -188,6 +189,7 @@ class LocalShell:
             start_new_session=True,
         )
         pump = _Pump(process, command, self.signal)
+        pump.out.listen = pump.err.listen = listen
         try:
             pump.run()
         except CommandTimeout as error:
@@ -225,13 +227,17 @@ class LocalShells:
 
 @dataclass
 class _Stream:
-    """The first `cap` bytes of an output; the rest is only counted as cut."""
+    """The first `cap` bytes of an output; the rest is only counted as cut. `listen` hears all of it."""
 
+    name: Stream
     cap: int
+    listen: Listener | None = None
     kept: bytearray = field(default_factory=bytearray)
     cut: bool = False
 
     def add(self, data: bytes) -> None:
+        if self.listen is not None and data:
+            self.listen(self.name, data)
         room = self.cap - len(self.kept)
         self.kept += data[:room]
         self.cut = self.cut or len(data) > room
@@ -244,8 +250,8 @@ class _Pump:
         self.process = process
         self.command = command
         self.signal = signal
-        self.out = _Stream(command.cap)
-        self.err = _Stream(command.cap)
+        self.out = _Stream("out", command.cap)
+        self.err = _Stream("err", command.cap)
         self.left_open = False
         self._pending = memoryview(command.stdin)
         self._selector = selectors.DefaultSelector()
@@ -328,6 +334,15 @@ class _Pump:
             raise CommandTimeout(f"silent for {self.command.idle:g} s: {self.command.display}")
         if self.process.poll() is not None and now - self._heard > _LINGER:
             self.left_open = self._reading
+
+
+def _tell(listen: Listener | None, outcome: Reply | Hang | Cut) -> None:
+    """Let a listener hear what is scripted, in one piece a stream."""
+    errors = outcome.stderr if isinstance(outcome, Reply) else b""
+    said: tuple[tuple[Stream, bytes | str], ...] = (("out", outcome.stdout), ("err", errors))
+    for stream, text in said:
+        if listen is not None and text:
+            listen(stream, text.encode() if isinstance(text, str) else text)
 
 
 def _capped(text: bytes | str, cap: int) -> tuple[bytes, bool]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from lab.identity import Identity
 from lab.sshd import SshServer, client_key
 from ronde.model.inventory import Client, Host
 
@@ -32,8 +33,8 @@ class Grounds:
         _, public = client_key(self.directory)
         return SshServer(name, self.directory / name, **{"authorized_keys": [public], **options})
 
-    def entry(self, server: SshServer, **changes: object) -> Host:
-        """The inventory entry of a server, with every key pinned; `changes` replace fields."""
+    def entry(self, server: Identity, **changes: object) -> Host:
+        """The inventory entry of a server or machine, with every key pinned; `changes` replace fields."""
         private, _ = client_key(self.directory)
         fields = {
             "address": server.address,
@@ -79,6 +80,10 @@ class Proxy:
     def freeze(self) -> None:
         """From now on nothing passes, in either direction, and nobody is told."""
         self._flowing.clear()
+
+    def thaw(self) -> None:
+        """What was held back passes, and all that follows."""
+        self._flowing.set()
 
     def cut(self) -> None:
         """End every connection at once."""

@@ -9,11 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from ronde.model.errors import InputError, VCenterError, VCenterFault
+from ronde.model.errors import InputError, SessionExpired, VCenterError, VCenterFault, VCenterUnreachable
 from ronde.model.inventory import Client
+from ronde.model.vsphere.changes.orders import Change, RebootGuest, RemoveSnapshot, RevertToSnapshot, ShutDownGuest
 from ronde.model.vsphere.objects import ManagedObject, Plain, Question
-from ronde.ports import Signal, VCenter
+from ronde.ports import Signal, VCenterChanges
 from tests.doubles.shell import NeverStop
+from tests.doubles.vm_tasks import OPERATIONS, Properties, Work, Works, find, grow_layout, grow_tree, running_tools
 
 GIB = 1024**3
 _KINDS = {"VirtualMachine", "Datastore", "CustomFieldsManager", "Task", "HostSystem"}
@@ -23,19 +25,25 @@ _KINDS = {"VirtualMachine", "Datastore", "CustomFieldsManager", "Task", "HostSys
 class FakeObject:
     """One object: its properties by path, and the paths that may not be read with the fault that says so."""
 
-    properties: dict[str, Plain]
+    properties: Properties
     missing: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
 class FakeVCenter:
-    """Fulfils `ronde.ports.VCenter`.
+    """Fulfils `ronde.ports.VCenterChanges`.
 
     Attributes:
         objects: (kind, moId) → object, in the order in which they are listed.
         time: what its clock shows; None = the real time.
         fail: raised by the next fetch.
         before: called before each answer with the question's number, for what happens in between.
+        started: every change that it took on.
+        task_seconds: how long tasks run.
+        task_faults: the next tasks end with these faults, having changed nothing; "" = as they should.
+        refusals: the next calls are refused with these faults at once; "" = not.
+        lost: what becomes of the next calls: "call" = it never arrives, "reply" = it is done, "" = as it should.
+        denied: privileges that the user does not have.
     """
 
     instance_uuid: str = "5f0d6c4e-0000-4000-8000-000000000001"
@@ -46,14 +54,26 @@ class FakeVCenter:
     fail: VCenterError | None = None
     before: Callable[[int], None] = lambda _number: None
     asked: list[Question] = field(default_factory=list)
+    started: list[Change] = field(default_factory=list)
+    task_seconds: float = 0.0
+    task_faults: list[str] = field(default_factory=list)
+    refusals: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+    denied: set[str] = field(default_factory=set)
+    works: Works = field(default_factory=Works)
     _made: int = 0
+
+    def _now(self) -> datetime:
+        return self.time or datetime.now(UTC)
 
     def now(self) -> datetime:
         self.signal.check()
-        return self.time or datetime.now(UTC)
+        self.works.settle(self._now())
+        return self._now()
 
     def fetch(self, questions: Sequence[Question]) -> Sequence[ManagedObject]:
         self.signal.check()
+        self.works.settle(self._now())
         if self.fail is not None:
             error, self.fail = self.fail, None
             raise error
@@ -75,6 +95,78 @@ class FakeVCenter:
                     {path: found.properties[path] for path in question.paths if path in found.properties},
                     {path: fault for path, fault in found.missing.items() if path in question.paths},
                 )
+
+    # --------------------------------------------------------------- changes
+
+    def lacking(self, machine: str, privileges: Sequence[str]) -> Sequence[str]:
+        self.signal.check()
+        return [name for name in privileges if name in self.denied]
+
+    def start(self, change: Change) -> str:
+        self.signal.check()
+        self.works.settle(self._now())
+        if self.refusals and (fault := self.refusals.pop(0)):
+            raise self._refused(fault)
+        lost = self.lost.pop(0) if self.lost else ""
+        if lost == "call":
+            raise VCenterUnreachable("vc1 broke the connection.")
+        task = self._begin(change)
+        self.started.append(change)
+        self.works.settle(self._now())
+        if lost == "reply":
+            raise VCenterUnreachable("vc1 broke the connection.")
+        return task
+
+    @staticmethod
+    def _refused(fault: str) -> VCenterError:
+        if fault == "NotAuthenticated":
+            return SessionExpired("vc1 has ended our session.")
+        return VCenterFault(f"vc1 answered with the fault {fault}.", fault=fault)
+
+    def _begin(self, change: Change) -> str:
+        machine = self._machine_of(change)
+        if isinstance(change, ShutDownGuest | RebootGuest):
+            if not running_tools(machine):
+                raise self._refused("ToolsUnavailable")
+            self.works.apply(change, machine, self._now())
+            return ""
+        self._made += 1
+        moid, now = f"task-{self._made}", self._now()
+        task: dict[str, Plain] = {
+            "info.state": "running", "info.descriptionId": OPERATIONS[type(change)], "info.queueTime": now,
+            "info.progress": 0,
+        }  # fmt: skip
+        self.objects["Task", moid] = FakeObject(task)
+        machine["recentTask"] = [*machine["recentTask"], moid]
+        fault = self.task_faults.pop(0) if self.task_faults else ""
+        if any(work.machine is machine for work in self.works.open):
+            fault = "TaskInProgress"  # a machine takes one task at a time
+        self.works.open.append(Work(task, change, machine, now + timedelta(seconds=self.task_seconds), fault))
+        return moid
+
+    def _machine_of(self, change: Change) -> Properties:
+        for (kind, moid), each in self.objects.items():
+            if kind != "VirtualMachine":
+                continue
+            if isinstance(change, RemoveSnapshot | RevertToSnapshot):
+                if find(each.properties, change.snapshot) is not None:
+                    return each.properties
+            elif moid == change.machine:
+                return each.properties
+        raise self._refused("ManagedObjectNotFound")
+
+    def forget_tasks(self, name: str) -> None:
+        """Drop the tasks of a machine that have ended, as a vCenter does some time later."""
+        under_way = {id(work.task) for work in self.works.open}
+        ended = {
+            moid
+            for (kind, moid), each in self.objects.items()
+            if kind == "Task" and id(each.properties) not in under_way
+        }
+        for moid in ended:
+            del self.objects["Task", moid]
+        machine: Properties = self.vm(name).properties
+        machine["recentTask"] = [moid for moid in machine["recentTask"] if moid not in ended]
 
     # ------------------------------------------------------------- the world
 
@@ -117,12 +209,16 @@ class FakeVCenter:
         self.objects["Datastore", f"datastore-{name}"] = FakeObject(found)
         return f"datastore-{name}"
 
-    def add_snapshot(self, name: str, title: str, age: timedelta, *, size: int = GIB) -> str:
+    def add_snapshot(self, name: str, title: str, age: timedelta, *, size: int = GIB, description: str = "") -> str:
         """A snapshot upon the current one, with its node and its files."""
         found = self.vm(name)
         moid = f"snapshot-{len(self.objects)}-{title}"
-        _grow_tree(found.properties, moid, title, (self.time or datetime.now(UTC)) - age)
-        _grow_layout(found.properties, moid, size)
+        node = {
+            "snapshot": moid, "name": title, "description": description, "createTime": self._now() - age,
+            "state": "poweredOff", "quiesced": False,
+        }  # fmt: skip
+        grow_tree(found.properties, node)
+        grow_layout(found.properties, moid, size)
         return moid
 
 
@@ -159,39 +255,9 @@ def healthy(name: str, moid: str) -> dict[str, Plain]:
         },
         "config.hardware.device": [disk],
         "recentTask": [],
+        "disabledMethod": [],
+        "summary.runtime.bootTime": datetime(2026, 11, 1, 6, 0, tzinfo=UTC),
     }  # fmt: skip
-
-
-def _grow_tree(properties: dict[str, Plain], moid: str, title: str, created: datetime) -> None:
-    node: dict[str, Plain] = {
-        "snapshot": moid, "name": title, "description": "", "createTime": created, "state": "poweredOff",
-        "quiesced": False,
-    }  # fmt: skip
-    kept = properties.get("snapshot")
-    if not isinstance(kept, dict):
-        properties["snapshot"] = {"currentSnapshot": moid, "rootSnapshotList": [node]}
-        return
-    leaf = kept["rootSnapshotList"][0]
-    while "childSnapshotList" in leaf:
-        leaf = leaf["childSnapshotList"][0]
-    leaf["childSnapshotList"] = [node]
-    kept["currentSnapshot"] = moid
-
-
-def _grow_layout(properties: dict[str, Plain], moid: str, size: int) -> None:
-    layout = properties["layoutEx"]
-    assert isinstance(layout, dict)
-    files, chain = layout["file"], layout["disk"][0]["chain"]
-    key = len(files) + 1
-    home = str(properties["config.files.vmPathName"]).rpartition("/")[0]
-    files += [
-        {"key": key, "name": f"{home}/{key:06d}.vmsn", "type": "snapshotData", "size": 0},
-        {"key": key + 1, "name": f"{home}/{key:06d}.vmdk", "type": "diskDescriptor", "size": 0},
-        {"key": key + 2, "name": f"{home}/{key:06d}-delta.vmdk", "type": "diskExtent", "size": size},
-    ]
-    frozen = {"key": moid, "dataKey": key, "memoryKey": -1, "disk": [{"key": 2000, "chain": list(chain)}]}
-    layout.setdefault("snapshot", []).append(frozen)
-    chain.append({"fileKey": [key + 1, key + 2]})
 
 
 @dataclass
@@ -203,7 +269,7 @@ class FakeVCenters:
     open_sessions: int = 0
 
     @contextmanager
-    def open(self, client: Client, vcenter: str, signal: Signal) -> Iterator[VCenter]:
+    def open(self, client: Client, vcenter: str, signal: Signal) -> Iterator[VCenterChanges]:
         if vcenter not in client.vcenters or vcenter not in self.vcenters:
             raise InputError(f'Client {client.client} has no vCenter named "{vcenter}".')
         signal.check()

@@ -18,6 +18,10 @@ _NOUNS: Final = {
     "format": "dump format",
     "report": "report",
     "receives": "report",
+    "calendar": "calendar of holidays",
+    "region": "region of that calendar",
+    "roles": "role",
+    "risk": "risk",
 }
 _SECRETS: Final = {"key", "password"}
 _REFERENCE: Final = f"{PATTERN_WORDS[SECRET_PATTERN]} (what stands there is not shown)"

@@ -6,6 +6,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from ronde.model.inventory.problems import Place
 
@@ -44,8 +45,8 @@ def locate(model: type[BaseModel], location: Sequence[str | int]) -> Spot:
 
 
 def known_fields(kind: Any) -> tuple[str, ...]:
-    """The field names of a model, or of all members of a union of models."""
-    return tuple(dict.fromkeys(name for member in _members(kind) if _is_model(member) for name in member.model_fields))
+    """The field names of a model as the file writes them, or of all members of a union of models."""
+    return tuple(dict.fromkeys(name for member in _members(kind) if _is_model(member) for name in _written(member)))
 
 
 def literals(kind: Any, name: str) -> tuple[str, ...]:
@@ -55,6 +56,11 @@ def literals(kind: Any, name: str) -> tuple[str, ...]:
         if _is_model(member) and name in member.model_fields:
             words += [str(word) for word in get_args(member.model_fields[name].annotation)]
     return tuple(words)
+
+
+def _written(model: type[BaseModel]) -> Mapping[str, FieldInfo]:
+    """A model's fields by the names that the file gives them: some are words that Python keeps for itself."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
 def _is_model(kind: Any) -> bool:
@@ -91,7 +97,7 @@ def _is_scalar_choice(members: tuple[Any, ...]) -> bool:
 def _step(members: tuple[Any, ...], part: str | int) -> Any:
     for member in members:
         if _is_model(member):
-            field = member.model_fields.get(str(part))
+            field = _written(member).get(str(part))
             return field.annotation if field else None
         origin = get_origin(member)
         if isinstance(origin, type) and issubclass(origin, Mapping):

@@ -18,9 +18,11 @@ from pydantic import BaseModel, ValidationError
 from ronde.adapters.files.documents import Document, read_document
 from ronde.adapters.files.explain import explain
 from ronde.adapters.files.fields import locate
-from ronde.model.inventory import Client, Inventory, Provider
+from ronde.model.errors import InventoryError
+from ronde.model.inventory import Client, Inventory, Provider, TechnicianEntry
 from ronde.model.inventory.checks import Surroundings, check_client
 from ronde.model.inventory.digest import inventory_digest
+from ronde.model.inventory.people_checks import House, check_people
 from ronde.model.inventory.problems import Place, Problem, Remark, errors_of, path_text
 
 SUFFIXES: Final = (".yml", ".yaml")
@@ -36,11 +38,25 @@ class Loaded:
         inventory: the whole, or None when there is any error: an invalid inventory never loads in part.
         digest: of the inventory; empty when there is none.
         problems: errors and warnings, by file and line.
+        technicians: as `provider.yml` declares them, known also while something else is wrong; None when that file
+            does not tell: rights that are not known are not assumed.
     """
 
     inventory: Inventory | None
     digest: str
     problems: tuple[Problem, ...]
+    technicians: Mapping[str, TechnicianEntry] | None = None
+
+    def declared(self) -> Mapping[str, TechnicianEntry]:
+        """The technicians.
+
+        Raises:
+            InventoryError: they are not known; what is wrong outside clients' files, for it is told to whoever asks.
+        """
+        if self.technicians is None:
+            told = [problem for problem in errors_of(self.problems) if client_of(problem) is None]
+            raise InventoryError(tuple(str(problem) for problem in told))
+        return self.technicians
 
 
 @dataclass(slots=True)
@@ -90,13 +106,22 @@ def load_inventory(
     problems = [*stray, *_stray_clients(directory)]
     who = _validated(provider, Provider) if provider else None
     _check_clients(files, certificates or directory / CERTIFICATES, playbooks, now)
+    if provider and isinstance(who, Provider):
+        provider.remarks += check_people(who, _house(files, playbooks))
     for file in [provider, *files]:
         problems += sorted(file.problems(), key=lambda problem: problem.line) if file else []
+    technicians = _technicians(provider, who)
     if errors_of(problems) or not isinstance(who, Provider):
-        return Loaded(None, "", tuple(problems))
+        return Loaded(None, "", tuple(problems), technicians)
     clients = {file.client.client: file.client for file in files if file.client}
     inventory = Inventory(provider=who, clients=clients)
-    return Loaded(inventory, inventory_digest(inventory), tuple(problems))
+    return Loaded(inventory, inventory_digest(inventory), tuple(problems), technicians)
+
+
+def client_of(problem: Problem) -> str | None:
+    """The client whose file this is about; None for another file."""
+    path = Path(problem.file)
+    return path.stem if path.parent.name == CLIENTS else None
 
 
 def client_files(directory: Path) -> list[Path]:
@@ -115,6 +140,23 @@ def _read_provider(directory: Path, read: Callable[[Path], Document]) -> tuple[_
         return None, [Problem(str(directory / "provider.yml"), 1, "", "is missing; it says who you are")]
     twice = [Problem(str(path), 1, "", f"stands beside {found[0].name}; keep one of them") for path in found[1:]]
     return _File(found[0], read(found[0])), twice
+
+
+def _technicians(provider: _File | None, who: BaseModel | None) -> Mapping[str, TechnicianEntry] | None:
+    """The declared technicians; none when the file can be read and does not speak of any, whatever else is wrong."""
+    if provider is None or provider.document.flaws or not isinstance(provider.document.value, dict):
+        return None
+    if isinstance(who, Provider):
+        return who.technicians
+    return None if "technicians" in provider.names else {}
+
+
+def _house(files: list[_File], playbooks: Collection[str] | None) -> House:
+    """What rules and technicians may speak of, of every client whose file is right, or at least there."""
+    known = {str(file.names.get("client", file.path.stem)) for file in files} | {file.path.stem for file in files}
+    clients = [file.client for file in files]
+    tags = {tag for client in clients if client for host in client.hosts.values() for tag in host.tags}
+    return House(known, playbooks, tags if all(clients) else None)
 
 
 def _stray_clients(directory: Path) -> Iterator[Problem]:
@@ -143,6 +185,7 @@ def _check_clients(files: list[_File], certificates: Path, playbooks: Collection
             file_stem=file.path.stem,
             hosts=file.section("hosts"),
             vcenters=file.section("vcenters"),
+            windows=file.section("windows"),
             playbooks=playbooks,
             others=frozenset(owners) - own,
             today=now.astimezone(zone).date(),

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
@@ -12,7 +12,7 @@ import structlog
 from ronde.adapters.files.documents import Document, read_document
 from ronde.adapters.files.inventory import CERTIFICATES, Loaded, load_inventory
 from ronde.model.errors import InventoryError
-from ronde.model.inventory import Inventory
+from ronde.model.inventory import Inventory, TechnicianEntry
 from ronde.model.inventory.problems import Problem, errors_of
 
 log = structlog.get_logger(__name__)
@@ -60,15 +60,29 @@ class InventoryStore:
         self._lock = Lock()
         self._seen: Fingerprint | None = None
         self._inventory: Inventory | None = None
+        self._newest = Loaded(None, "", ())
         self._documents: dict[Path, tuple[Mark, Document]] = {}
 
     def current(self) -> Inventory:
         with self._lock:
-            if self._inventory is None or self._monotonic() >= self._next_look:
-                self._look()
+            self._look_when_due()
             if self._inventory is None:
                 raise InventoryError(tuple(str(problem) for problem in errors_of(self.problems)))
             return self._inventory
+
+    def technicians(self) -> Mapping[str, TechnicianEntry]:
+        """Who is declared in `provider.yml` as it is now, also while a client's file is invalid; empty for nobody.
+
+        Raises:
+            InventoryError: `provider.yml` does not tell, and nothing may be assumed; its own problems, no client's.
+        """
+        with self._lock:
+            self._look_when_due()
+            return self._newest.declared()
+
+    def _look_when_due(self) -> None:
+        if self._inventory is None or self._monotonic() >= self._next_look:
+            self._look()
 
     def _look(self) -> None:
         # Before reading: what changes meanwhile is seen the next time.
@@ -90,7 +104,7 @@ class InventoryStore:
         now = self._now()
         self._documents = {path: known for path, known in self._documents.items() if path.exists()}
         loaded: Loaded = load_inventory(self.directory, self._playbooks, now, self.certificates, self._read)
-        self.problems = loaded.problems
+        self._newest, self.problems = loaded, loaded.problems
         if loaded.inventory is None:
             errors = errors_of(loaded.problems)
             log.error("inventory invalid", errors=[str(problem) for problem in errors], standing=self.standing())

@@ -1,5 +1,6 @@
 """The ledger on a database: the one truth about what was ordered, what happened and what was found."""
 
+from ronde.adapters.ledger.approving import SqlApprovals
 from ronde.adapters.ledger.archive import SqlArchive
 from ronde.adapters.ledger.clock import DatabaseClock
 from ronde.adapters.ledger.database import Database
@@ -9,13 +10,14 @@ from ronde.adapters.ledger.orders import SqlOrders
 from ronde.adapters.ledger.outbox import SqlOutbox
 from ronde.adapters.ledger.retention import SqlRetention
 from ronde.adapters.ledger.vitals import SqlVitals
+from ronde.adapters.ledger.waves import SqlWaves
 
 __all__ = ["LedgerClock", "Revisions", "SqlLedger", "upgrade"]
 
 OUTPUT_CAP = 5 * 1024 * 1024  # bytes kept of one exchange's output, and of its errors
 
 
-class SqlLedger(SqlOrders, SqlJobs, SqlArchive, SqlOutbox, SqlVitals, SqlRetention):
+class SqlLedger(SqlOrders, SqlApprovals, SqlWaves, SqlJobs, SqlArchive, SqlOutbox, SqlVitals, SqlRetention):
     """Fulfils `ronde.ports.Ledger` on SQLite or PostgreSQL; safe to share between threads.
 
     Args:

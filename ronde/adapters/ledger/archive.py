@@ -1,12 +1,13 @@
 """Everything that reads clients' data; every statement carries the scope."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, exists, func, select
 
+from ronde.adapters.ledger.locking import host_resource
 from ronde.adapters.ledger.part import AnyRow, Part, among, within
 from ronde.adapters.ledger.recording import unpack
 from ronde.adapters.ledger.rows import (
@@ -17,18 +18,33 @@ from ronde.adapters.ledger.rows import (
     occurrence_record,
     run_record,
 )
-from ronde.adapters.ledger.tables import checks, events, evidence, jobs, occurrences, outbox, outputs, runs
+from ronde.adapters.ledger.stepping import step_record
+from ronde.adapters.ledger.tables import (
+    checks,
+    events,
+    evidence,
+    jobs,
+    locks,
+    occurrences,
+    outbox,
+    outputs,
+    runs,
+    steps,
+)
+from ronde.model.check import Json
 from ronde.model.errors import InputError
+from ronde.model.procedure import StepRecord
 from ronde.model.records import (
     CheckRecord,
     EvidenceRecord,
     JobRecord,
+    LockRecord,
     MailRecord,
     OccurrenceRecord,
     RunRecord,
     Scope,
 )
-from ronde.model.run import RUN_OPEN
+from ronde.model.run import RUN_OPEN, JobState
 
 _SHOWN = 5  # candidates named when a beginning fits several runs
 _HEX = frozenset("0123456789abcdef")
@@ -47,7 +63,8 @@ class SqlArchive(Part):
             by_job = _checks_of(connection, row.id, scope)
             seen = select(events).where(events.c.run_id == row.id, within(events.c.client, scope))
             lines = [event_record(line) for line in connection.execute(seen.order_by(events.c.seq))]
-            known = [job_record(job, by_job[job.id], with_plan=True) for job in found]
+            done = _steps_of(connection, row.id, scope)
+            known = [job_record(job, by_job[job.id], done[job.id], with_plan=True) for job in found]
             return run_record(row, known, lines, partial=row.id in _partial(connection, [row.id], scope))
 
     def runs(self, scope: Scope, *, since: datetime, limit: int = 50, open_only: bool = False) -> Sequence[RunRecord]:
@@ -110,6 +127,33 @@ class SqlArchive(Part):
         with self._db.read() as connection:
             return [occurrence_record(row) for row in connection.execute(wanted)]
 
+    def last_facts(self, scope: Scope, playbook: str, target: str) -> Mapping[str, Mapping[str, Json]]:
+        newest = (
+            _succeeded(scope, playbook)
+            .with_only_columns(jobs.c.id)
+            .where(jobs.c.target == target)
+            .limit(1)
+            .scalar_subquery()
+        )
+        wanted = select(steps.c.step, steps.c.facts).where(steps.c.job_id == newest, within(steps.c.client, scope))
+        with self._db.read() as connection:
+            return {row.step: row.facts for row in connection.execute(wanted)}
+
+    def durations(self, scope: Scope, playbook: str, target: str | None, *, limit: int = 50) -> Sequence[float]:
+        wanted = _succeeded(scope, playbook).with_only_columns(jobs.c.started_at, jobs.c.finished_at).limit(limit)
+        if target is not None:
+            wanted = wanted.where(jobs.c.target == target)
+        with self._db.read() as connection:
+            found = connection.execute(wanted.where(jobs.c.started_at.is_not(None))).all()
+        return [(row.finished_at - row.started_at).total_seconds() for row in found]
+
+    def lock_on(self, scope: Scope, host: str, now: datetime) -> LockRecord | None:
+        resources = [host_resource(client, host) for client in sorted(scope.clients)]
+        wanted = select(locks).where(locks.c.resource.in_(resources), locks.c.expires_at > now)
+        with self._db.read() as connection:
+            row = connection.execute(wanted).first()
+        return None if row is None else LockRecord(row.run_id, row.job_id, row.owner, row.since, row.expires_at)
+
     def evidence(self, scope: Scope, job: str) -> Sequence[EvidenceRecord]:
         kept = (outputs.c.job_id == evidence.c.job_id) & (outputs.c.digest == evidence.c.digest)
         wanted = (
@@ -130,6 +174,16 @@ class SqlArchive(Part):
         )
         with self._db.read() as connection:
             return [mail_record(row) for row in connection.execute(wanted)]
+
+
+def _succeeded(scope: Scope, playbook: str) -> Any:
+    """Jobs of a playbook that succeeded, newest first."""
+    return (
+        select(jobs)
+        .where(within(jobs.c.client, scope), jobs.c.playbook == playbook)
+        .where(among(jobs.c.state, {JobState.SUCCEEDED}))
+        .order_by(jobs.c.finished_at.desc(), jobs.c.id.desc())
+    )
 
 
 def _visible(scope: Scope) -> Any:
@@ -170,6 +224,15 @@ def _checks_of(connection: Connection, run: str, scope: Scope) -> dict[str, list
     for row in connection.execute(wanted):
         found[row.job_id][row.host, row.kind, row.subject] = check_record(row)
     return defaultdict(list, {job: list(seen.values()) for job, seen in found.items()})
+
+
+def _steps_of(connection: Connection, run: str, scope: Scope) -> dict[str, list[StepRecord]]:
+    """The steps of each job, in the order of its plan."""
+    found: dict[str, list[StepRecord]] = defaultdict(list)
+    wanted = select(steps).join(jobs, jobs.c.id == steps.c.job_id).where(jobs.c.run_id == run)
+    for row in connection.execute(wanted.where(within(steps.c.client, scope)).order_by(steps.c.position)):
+        found[row.job_id].append(step_record(row))
+    return found
 
 
 def _partial(connection: Connection, ids: Collection[str], scope: Scope) -> set[str]:

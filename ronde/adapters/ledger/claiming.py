@@ -8,13 +8,17 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, func, select, text, update
 
 from ronde.adapters.ledger.endings import COLUMNS, end
+from ronde.adapters.ledger.locking import take_lock
 from ronde.adapters.ledger.part import AnyRow, Part, among, event, tell
 from ronde.adapters.ledger.prepared import Prepared
 from ronde.adapters.ledger.tables import jobs, runs, workers
+from ronde.adapters.ledger.waves import may_begin
 from ronde.model.lanes import has_room, held_places
-from ronde.model.plan import job_from_json
+from ronde.model.plan import JobPlan, job_from_json
 from ronde.model.run import JobEvent, JobState, Policy, RunState, change_job, job_sources
 from ronde.ports import Claim, Hint, Refusal, Renewal
+
+_LOOK_AGAIN = timedelta(seconds=5)  # at the latest; the end of the other job wakes this one sooner
 
 _claimable = among(jobs.c.state, job_sources(JobEvent.CLAIM))
 _FIND = Prepared(
@@ -24,7 +28,10 @@ _FIND = Prepared(
         jobs.c.lanes,
         jobs.c.not_before,
         jobs.c.not_after,
+        jobs.c.started_at,
         runs.c.requested_by,
+        runs.c.pace,
+        runs.c.paused_by,
         runs.c.due,
         runs.c.state.label("run_state"),
     )
@@ -66,7 +73,12 @@ _START_RUN = Prepared(
     .values(state=RunState.RUNNING.value)
 )
 _held = (jobs.c.token.in_(bindparam("tokens", expanding=True)), among(jobs.c.state, {JobState.RUNNING}))
-_HELD = select(jobs.c.id, jobs.c.token, jobs.c.cancel_by).where(*_held).order_by(jobs.c.id).with_for_update()
+_HELD = (
+    select(jobs.c.id, jobs.c.token, jobs.c.cancel_by, jobs.c.cancel_now)
+    .where(*_held)
+    .order_by(jobs.c.id)
+    .with_for_update()
+)
 _EXTEND = (
     update(jobs).where(jobs.c.id.in_(bindparam("ids", expanding=True)), *_held).values(lease_until=bindparam("until"))
 )
@@ -82,7 +94,9 @@ class Claiming(Part):
             if not found:
                 return Refusal.GONE
             (row,) = found
-            answer = self._refusal(connection, row, key, now) or _take(connection, row, worker, now, lease)
+            plan = job_from_json(row.plan)
+            refusal = self._refusal(connection, row, key, now) or self._other(connection, row, plan, now)
+            answer = refusal or _take(connection, row, plan, worker, now, lease)
         if isinstance(answer, Claim) and answer.plan.policy is Policy.AT_MOST_ONCE:
             self._db.settle(now)  # what must not happen twice only begins once no power cut can undo its claim
         return answer
@@ -97,7 +111,17 @@ class Claiming(Part):
         if row.lanes != "{}" and not self._room(connection, row.lanes):
             _SEND_AGAIN.change(connection, {**key, "at": now})
             return Refusal.NO_ROOM
+        if row.pace is not None and row.started_at is None and not may_begin(connection, row.run_id, row):
+            _SEND_AGAIN.change(connection, {**key, "at": now + _LOOK_AGAIN})  # unless its run skips it before that
+            return Refusal.STOPPED
         return None
+
+    def _other(self, connection: Connection, row: AnyRow, plan: JobPlan, now: datetime) -> Refusal | None:
+        """Another job is changing the same target: this one looks again a little later."""
+        if take_lock(self._db, connection, row, plan, now):
+            return None
+        _SEND_AGAIN.change(connection, {"job": row.id, "nth": row.attempt, "at": now + _LOOK_AGAIN})
+        return Refusal.LOCKED
 
     def _room(self, connection: Connection, lanes: str) -> bool:
         if not self._db.sqlite:
@@ -116,10 +140,13 @@ class Claiming(Part):
         return Renewal(
             fenced=frozenset(tokens) - {row.token for row in held},
             cancelled=frozenset(row.token for row in held if row.cancel_by is not None),
+            at_once=frozenset(row.token for row in held if row.cancel_by is not None and row.cancel_now),
         )
 
 
-def _take(connection: Connection, row: AnyRow, worker: str, now: datetime, lease: float) -> Claim | Refusal:
+def _take(
+    connection: Connection, row: AnyRow, plan: JobPlan, worker: str, now: datetime, lease: float
+) -> Claim | Refusal:
     token = secrets.token_hex(16)
     until = now + timedelta(seconds=lease)
     taking = {"job": row.id, "nth": row.attempt, "fence": token, "by": worker, "at": now, "until": until}
@@ -135,10 +162,11 @@ def _take(connection: Connection, row: AnyRow, worker: str, now: datetime, lease
         run=row.run_id,
         attempt=row.attempt,
         token=token,
-        plan=job_from_json(row.plan),
+        plan=plan,
         claimed_at=now,
         lease_until=until,
         requested_by=row.requested_by,
         due=row.due,
         worker=worker,
+        most=row.attempts_most,
     )

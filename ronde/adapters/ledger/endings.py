@@ -6,12 +6,13 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, select, update
 
+from ronde.adapters.ledger.locking import release_locks
 from ronde.adapters.ledger.part import MACHINERY, AnyRow, among, event, tell
 from ronde.adapters.ledger.rows import trouble_json
 from ronde.adapters.ledger.tables import checks, jobs
 from ronde.model.check import Json
-from ronde.model.records import trouble_of_ending
-from ronde.model.run import JobEvent, JobState, change_job, job_sources, job_verdict
+from ronde.model.records import Trouble, trouble_of_ending
+from ronde.model.run import JobEvent, JobState, Policy, change_job, job_sources, job_verdict
 from ronde.model.verdict import Verdict
 
 Subject = tuple[str, str, str]  # host, kind, subject
@@ -30,11 +31,21 @@ COLUMNS = (
 )
 
 
-def end(connection: Connection, found: Sequence[AnyRow], what: JobEvent, now: datetime, who: str = MACHINERY) -> None:
-    """End jobs that this transaction has locked; each keeps the worst that its earlier attempts saw."""
+def end(
+    connection: Connection,
+    found: Sequence[AnyRow],
+    what: JobEvent,
+    now: datetime,
+    who: str = MACHINERY,
+    why: Trouble | None = None,
+) -> None:
+    """End jobs that this transaction has locked; each keeps the worst that its earlier attempts saw.
+
+    `why` is the trouble they end with; left out, what such an end means by itself.
+    """
     if not found:
         return
-    (target,) = {change_job(JobState(row.state), what) for row in found}  # one event has one target
+    (target,) = {change_job(JobState(row.state), what) for row in found}  # from wherever, one event has one target
     earlier = earlier_verdicts(connection, [row.id for row in found if row.attempt > 1])
     statement = (
         update(jobs)
@@ -48,11 +59,12 @@ def end(connection: Connection, found: Sequence[AnyRow], what: JobEvent, now: da
             "job": row.id,
             "nth": row.attempt,
             "worst": job_verdict(target, tuple(earlier[row.id].values())).value,
-            "why": trouble_json(trouble_of_ending(what, row.worker, row.cancel_by or who)),
+            "why": trouble_json(why or trouble_of_ending(what, row.worker, row.cancel_by or who, JobState(row.state))),
         }
         for row in found
     ]
     connection.execute(statement, parameters)
+    release_locks(connection, [row.id for row in found if row.policy == Policy.AT_MOST_ONCE], target, now)
     _tell(connection, found, what, now, who)
 
 

@@ -2,9 +2,9 @@
 
 from ronde.adapters.ledger.claiming import Claiming
 from ronde.adapters.ledger.reaping import Reaping
-from ronde.adapters.ledger.recording import Recording
 from ronde.adapters.ledger.sending import Sending
+from ronde.adapters.ledger.stepping import Stepping
 
 
-class SqlJobs(Sending, Claiming, Recording, Reaping):
+class SqlJobs(Sending, Claiming, Stepping, Reaping):
     """See `ronde.ports.Jobs`."""

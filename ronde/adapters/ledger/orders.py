@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -9,16 +10,20 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from ronde.adapters.ledger.endings import COLUMNS, end
 from ronde.adapters.ledger.part import Part, among, event, new_id, tell, within
-from ronde.adapters.ledger.tables import jobs, occurrences, runs, schedules_seen
+from ronde.adapters.ledger.tables import approvals, jobs, occurrences, runs, schedules_seen
+from ronde.adapters.ledger.waves import move_on
+from ronde.model.approvals import ApprovalState
 from ronde.model.check import Json
 from ronde.model.errors import InputError
 from ronde.model.lanes import lanes_text
-from ronde.model.plan import JobPlan, Occurrence, Order, digest, job_json, plan_json
+from ronde.model.pace import pace_json, place_json
+from ronde.model.plan import AwaitedApproval, JobPlan, Occurrence, Order, job_json
 from ronde.model.records import Scope
 from ronde.model.run import JobEvent, JobState, RunState, job_sources
 
 _ADD_RUN = insert(runs)
 _ADD_JOBS = insert(jobs)
+_ADD_APPROVAL = insert(approvals)
 
 
 class SqlOrders(Part):
@@ -33,7 +38,7 @@ class SqlOrders(Part):
         with self._db.write() as connection:
             if not self._decide(connection, occurrence, now, run=run):
                 return None
-            _store(connection, rows)
+            _store(connection, rows, now)
         return run
 
     def miss_occurrence(
@@ -116,10 +121,10 @@ class SqlOrders(Part):
         run = new_id()
         rows = _rows(order, run, now)
         with self._db.write() as connection:
-            _store(connection, rows)
+            _store(connection, rows, now)
         return run
 
-    def cancel_run(self, scope: Scope, run: str, who: str, now: datetime) -> bool:
+    def cancel_run(self, scope: Scope, run: str, who: str, now: datetime, *, at_once: bool = False) -> bool:
         wanted = (
             select(*COLUMNS)
             .where(jobs.c.run_id == run, within(jobs.c.client, scope))
@@ -133,14 +138,28 @@ class SqlOrders(Part):
             running = [row for row in found if row.state == JobState.RUNNING]
             if running:
                 ids = [row.id for row in running]
-                connection.execute(update(jobs).where(jobs.c.id.in_(ids)).values(cancel_by=who))
-                lines = [event(now, row.client, "job.ask_cancel", row.id, actor=who, run=run) for row in running]
+                asked = {"cancel_by": who, "cancel_now": at_once}
+                connection.execute(update(jobs).where(jobs.c.id.in_(ids)).values(asked))
+                data: dict[str, Json] = {"at_once": at_once}
+                lines = [
+                    event(now, row.client, "job.ask_cancel", row.id, actor=who, run=run, data=data) for row in running
+                ]
                 tell(connection, *lines)
         return bool(found)
 
 
-def _rows(order: Order, run: str, now: datetime) -> tuple[dict[str, Any], list[dict[str, Any]], list[dict[str, Any]]]:
-    """The run's row, its jobs' rows, and its events' rows: one for each client, who may see no other's."""
+@dataclass(frozen=True, slots=True)
+class OrderRows:
+    """What an order becomes: its run, its jobs, the approval it waits for, and one event for each client."""
+
+    run: dict[str, Any]
+    jobs: list[dict[str, Any]]
+    lines: list[dict[str, Any]]
+    approval: dict[str, Any] | None
+
+
+def _rows(order: Order, run: str, now: datetime) -> OrderRows:
+    """Each client gets a line of its own in the record, and may see no other's."""
     if not order.jobs:
         raise InputError("the order has no job")
     counts: dict[str, int] = defaultdict(int)
@@ -149,21 +168,45 @@ def _rows(order: Order, run: str, now: datetime) -> tuple[dict[str, Any], list[d
     asked: dict[str, Json] = {
         "playbook": order.playbook,
         "digest": order.digest,
-        "plan": digest(plan_json(order)),
+        "plan": order.plan,
         "reason": order.reason,
     }
+    if order.approval is not None:
+        asked["waits_for"] = order.approval.why
     lines = [
         event(now, client, "run.order", run, actor=order.requested_by, run=run, data={**asked, "jobs": count})
         for client, count in sorted(counts.items())
     ]
-    return _run_row(order, run, now), [_job_row(job, run, at, now) for at, job in enumerate(order.jobs)], lines
+    held = order.approval
+    return OrderRows(
+        run=_run_row(order, run, now),
+        jobs=[_job_row(job, run, at, now, held) for at, job in enumerate(order.jobs)],
+        lines=lines,
+        approval=None if held is None else _approval_row(order, held, run, now),
+    )
 
 
-def _store(connection: Connection, rows: tuple[dict[str, Any], list[dict[str, Any]], list[dict[str, Any]]]) -> None:
-    run, added, lines = rows
-    connection.execute(_ADD_RUN, run)
-    connection.execute(_ADD_JOBS, added)
-    tell(connection, *lines)
+def _approval_row(order: Order, awaited: AwaitedApproval, run: str, now: datetime) -> dict[str, Any]:
+    return {
+        "run_id": run,
+        "plan": order.plan,
+        "why": awaited.why,
+        "requested_by": order.requested_by,
+        "requested_at": now,
+        "expires_at": awaited.expires_at,
+        "state": ApprovalState.PENDING.value,
+        "reason": "",
+    }
+
+
+def _store(connection: Connection, rows: OrderRows, now: datetime) -> None:
+    connection.execute(_ADD_RUN, rows.run)
+    connection.execute(_ADD_JOBS, rows.jobs)
+    if rows.approval is not None:
+        connection.execute(_ADD_APPROVAL, rows.approval)
+    tell(connection, *rows.lines)
+    if rows.run["pace"] is not None:
+        move_on(connection, rows.run["id"], now)  # the first of its canaries may begin
 
 
 def _run_row(order: Order, run: str, now: datetime) -> dict[str, Any]:
@@ -171,17 +214,20 @@ def _run_row(order: Order, run: str, now: datetime) -> dict[str, Any]:
         "id": run,
         "playbook": order.playbook,
         "digest": order.digest,
-        "state": RunState.QUEUED.value,
+        "state": (RunState.PENDING_APPROVAL if order.approval else RunState.QUEUED).value,
         "trigger": order.trigger.value,
         "requested_by": order.requested_by,
         "reason": order.reason,
         "created_at": now,
         "schedule": order.occurrence.schedule if order.occurrence else None,
         "due": order.occurrence.due if order.occurrence else None,
+        "plan": order.plan,
+        "request": order.request,
+        "pace": pace_json(order.pace) if order.pace and order.goes_in_rings else None,
     }
 
 
-def _job_row(job: JobPlan, run: str, position: int, now: datetime) -> dict[str, Any]:
+def _job_row(job: JobPlan, run: str, position: int, now: datetime, held: AwaitedApproval | None) -> dict[str, Any]:
     return {
         "id": new_id(),
         "run_id": run,
@@ -194,12 +240,20 @@ def _job_row(job: JobPlan, run: str, position: int, now: datetime) -> dict[str, 
         "attempts_most": job.retry.attempts,
         "plan": job_json(job),
         "lanes": lanes_text(job.lanes),
-        "state": JobState.QUEUED.value,
+        "place": place_json(job.place) if job.place else None,
+        "state": _first_state(job, held).value,
         "attempt": 1,
         "worker": "",
         "sends": 0,
         "wake_at": max(now, job.not_before) if job.not_before else now,
         "not_before": job.not_before,
-        "not_after": job.not_after,
+        "not_after": held.expires_at if held else job.not_after,  # its own limit counts from the approval on
         "created_at": now,
+        "cancel_now": False,
     }
+
+
+def _first_state(job: JobPlan, held: AwaitedApproval | None) -> JobState:
+    if held is not None:
+        return JobState.HELD
+    return JobState.WAITING if job.waits_its_turn else JobState.QUEUED

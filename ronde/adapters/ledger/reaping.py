@@ -4,12 +4,13 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, exists, func, select, update
+from sqlalchemy import Connection, bindparam, exists, func, or_, select, update
 
 from ronde.adapters.ledger.endings import COLUMNS, end, requeue
 from ronde.adapters.ledger.part import AnyRow, Part, among, event, tell
 from ronde.adapters.ledger.prepared import Prepared
 from ronde.adapters.ledger.tables import jobs, runs
+from ronde.adapters.ledger.waves import is_due, move_on
 from ronde.model.check import Json
 from ronde.model.run import (
     JOB_OPEN,
@@ -46,7 +47,7 @@ _PROGRESS = Prepared(
     select(jobs.c.state, jobs.c.verdict).where(jobs.c.run_id == bindparam("run")).group_by(jobs.c.state, jobs.c.verdict)
 )
 _open_run = among(runs.c.state, RUN_OPEN)
-_FIND_RUN = select(runs.c.state).where(runs.c.id == bindparam("run"), _open_run)
+_FIND_RUN = select(runs.c.state, runs.c.pace, runs.c.paused_by).where(runs.c.id == bindparam("run"), _open_run)
 _RUN = Prepared(_FIND_RUN)
 _LOCKED_RUN = _FIND_RUN.with_for_update()
 _MOVE = (
@@ -57,7 +58,7 @@ _MOVE = (
 _UNFINISHED = (
     select(runs.c.id)
     .where(_open_run, runs.c.created_at <= _now)
-    .where(~exists().where(jobs.c.run_id == runs.c.id, among(jobs.c.state, JOB_OPEN)))
+    .where(or_(runs.c.pace.is_not(None), ~exists().where(jobs.c.run_id == runs.c.id, among(jobs.c.state, JOB_OPEN))))
     .order_by(runs.c.created_at)
 )
 
@@ -78,11 +79,15 @@ class Reaping(Part):
     def advance(self, run: str, now: datetime) -> bool:
         with self._db.read() as connection:
             known = _RUN.rows(connection, {"run": run})
-            if not known or run_state(_progress(connection, run)) == known[0].state:
+            if not known:
+                return False
+            same = run_state(_progress(connection, run)) == known[0].state
+            if same and not is_due(connection, run, known[0], now):
                 return False  # the usual case, after every job but the last
         with self._db.write() as connection:
             if connection.execute(_LOCKED_RUN, {"run": run}).first() is None:
                 return False
+            move_on(connection, run, now)
             progress = _progress(connection, run)
             state = run_state(progress)
             ended = state not in RUN_OPEN

@@ -1,6 +1,7 @@
 """What an attempt came to, stored in one transaction: checks, evidence, state and event, or nothing."""
 
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, insert, null, select, update
 
 from ronde.adapters.ledger.endings import COLUMNS, REQUEUED, earlier_verdicts, end
+from ronde.adapters.ledger.locking import release_locks
 from ronde.adapters.ledger.part import Part, among, event, new_id, tell
 from ronde.adapters.ledger.prepared import Prepared
 from ronde.adapters.ledger.rows import findings_json, trouble_json
@@ -33,13 +35,24 @@ _FINISH = {
         .values(state=change_job(JobState.RUNNING, what).value, verdict=bindparam("worst"), finished_at=bindparam("at"))
         .values(token=None, lease_until=None, trouble=bindparam("why"))
     )
-    for what in (JobEvent.SUCCEED, JobEvent.FAIL, JobEvent.CRASH, JobEvent.CANCEL)
+    for what in (
+        *(JobEvent.SUCCEED, JobEvent.FAIL, JobEvent.SKIP, JobEvent.CRASH),
+        *(JobEvent.CANCEL, JobEvent.ESCALATE),
+    )
 }
 _DEFER = Prepared(
     update(jobs)
     .where(*_WHOSE, among(jobs.c.state, job_sources(JobEvent.DEFER)))
     .values(REQUEUED)
     .values(wake_at=bindparam("start"), not_before=bindparam("start"), trouble=bindparam("why"))
+)
+# A job whose target could not be reached yet: nothing was begun, so how long it is useful still holds.
+_WAIT = Prepared(
+    update(jobs)
+    .where(*_WHOSE, among(jobs.c.state, job_sources(JobEvent.DEFER)))
+    .values({column: value for column, value in REQUEUED.items() if column is not jobs.c.not_after})
+    .values(wake_at=bindparam("start"), not_before=bindparam("start"), trouble=bindparam("why"))
+    .values(not_after=bindparam("end"), attempts_most=jobs.c.attempts_most + 1)  # waiting is no try
 )
 _ASKED_TO_STOP = select(*COLUMNS).where(
     jobs.c.id == bindparam("job"),
@@ -63,7 +76,7 @@ def unpack(kept: bytes) -> bytes:
 
 
 @dataclass(slots=True)
-class _Rows:
+class Rows:
     """What one outcome adds, prepared before the transaction begins: compressing holds no lock."""
 
     checks: list[dict[str, Any]] = field(default_factory=list)
@@ -126,9 +139,7 @@ class Recording(Part):
 
     def record(self, claim: Claim, outcome: JobOutcome, now: datetime) -> bool:
         what = outcome.event
-        rows = _Rows()
-        for position, check in enumerate(outcome.checks):
-            rows.add(claim, position, check, now, self._output_cap)
+        rows = self.rows_of(claim, enumerate(outcome.checks), now)
         with self._db.write(durable=claim.plan.policy is Policy.AT_MOST_ONCE) as connection:
             if what is JobEvent.DEFER:
                 stored = _defer(connection, claim, outcome, now)
@@ -137,12 +148,20 @@ class Recording(Part):
             if not stored:
                 return False
             tell(connection, _line(claim, outcome, now))
-            self._add(connection, rows)
+            self.add_rows(connection, rows)
             if what is JobEvent.DEFER:
                 _stop_if_asked(connection, claim, now)
         return True
 
-    def _add(self, connection: Connection, rows: _Rows) -> None:
+    def rows_of(self, claim: Claim, found: Iterable[tuple[int, Check]], now: datetime) -> Rows:
+        """The rows that checks, with their places, will add; made before the transaction begins."""
+        rows = Rows()
+        for position, check in found:
+            rows.add(claim, position, check, now, self._output_cap)
+        return rows
+
+    def add_rows(self, connection: Connection, rows: Rows) -> None:
+        """Add them, in a transaction that has made sure that the job is still ours."""
         if rows.checks:
             connection.execute(_ADD_CHECKS, rows.checks)
         if rows.outputs:  # an earlier attempt may have met the same answer
@@ -153,16 +172,23 @@ class Recording(Part):
 
 
 def _finish(connection: Connection, claim: Claim, outcome: JobOutcome, now: datetime) -> bool:
-    seen = dict(earlier_verdicts(connection, [claim.job])[claim.job]) if claim.attempt > 1 else {}
+    earlier = claim.attempt > 1 or claim.plan.procedure is not None  # whose steps are recorded as they end
+    seen = dict(earlier_verdicts(connection, [claim.job])[claim.job]) if earlier else {}
     for check in outcome.checks:
         seen[check.host, check.kind, check.subject] = check.verdict
     state = change_job(JobState.RUNNING, outcome.event)
     asked = {"worst": job_verdict(state, tuple(seen.values())).value, "at": now}
-    return _FINISH[outcome.event].change(connection, {**asked, **_fence(claim, outcome)}) == 1
+    stored = _FINISH[outcome.event].change(connection, {**asked, **_fence(claim, outcome)}) == 1
+    if stored and claim.plan.is_change:
+        release_locks(connection, [claim.job], state, now)
+    return stored
 
 
 def _defer(connection: Connection, claim: Claim, outcome: JobOutcome, now: datetime) -> bool:
     start = {"start": outcome.not_before or now}
+    if outcome.waits and claim.plan.procedure is not None:
+        end = {"end": claim.plan.procedure.wait_until}
+        return _WAIT.change(connection, {**start, **end, **_fence(claim, outcome)}) == 1
     return _DEFER.change(connection, {**start, **_fence(claim, outcome)}) == 1
 
 

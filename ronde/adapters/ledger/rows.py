@@ -6,6 +6,7 @@ from typing import Any
 from ronde.adapters.ledger.part import AnyRow
 from ronde.model.check import Finding, Json
 from ronde.model.plan import Target, TargetKind, job_from_json
+from ronde.model.procedure import StepRecord
 from ronde.model.records import (
     CheckRecord,
     EventRecord,
@@ -15,7 +16,7 @@ from ronde.model.records import (
     RunRecord,
     Trouble,
 )
-from ronde.model.run import JobState, MailState, Progress, RunState, run_state, run_verdict
+from ronde.model.run import RUN_OPEN, JobState, MailState, Progress, RunState, run_state, run_verdict
 from ronde.model.verdict import Level, Severity, Verdict
 
 
@@ -73,7 +74,13 @@ def check_record(row: AnyRow) -> CheckRecord:
     )
 
 
-def job_record(row: AnyRow, checks: Sequence[CheckRecord] = (), *, with_plan: bool = False) -> JobRecord:
+def job_record(
+    row: AnyRow,
+    checks: Sequence[CheckRecord] = (),
+    steps: Sequence[StepRecord] = (),
+    *,
+    with_plan: bool = False,
+) -> JobRecord:
     return JobRecord(
         id=row.id,
         run=row.run_id,
@@ -87,9 +94,13 @@ def job_record(row: AnyRow, checks: Sequence[CheckRecord] = (), *, with_plan: bo
         finished_at=row.finished_at,
         worker=row.worker,
         sends=row.sends,
+        not_before=row.not_before,
+        not_after=row.not_after,
         trouble=trouble_from(row.trouble),
         plan=job_from_json(row.plan) if with_plan else None,
         checks=tuple(checks),
+        steps=tuple(steps),
+        ring=row.place["ring"] if row.place else None,
     )
 
 
@@ -115,8 +126,11 @@ def run_record(
         finished_at=finished_at,
         schedule=row.schedule,
         due=row.due,
+        plan=row.plan,
+        request={} if partial else row.request,  # it may name clients that the reader may not know of
         jobs=tuple(jobs),
         events=tuple(events),
+        paused_by=row.paused_by or "",
     )
 
 
@@ -125,7 +139,7 @@ def standing(jobs: Iterable[JobRecord]) -> tuple[RunState, Verdict | None]:
     known = tuple(jobs)
     progress = Progress(tuple(job.state for job in known), tuple(job.verdict or Verdict.UNKNOWN for job in known))
     state = run_state(progress)
-    ended = state not in {RunState.QUEUED, RunState.RUNNING}
+    ended = state not in RUN_OPEN
     return state, run_verdict(progress) if ended else None
 
 

@@ -22,7 +22,9 @@ from sqlalchemy import (
 )
 
 from ronde.adapters.ledger.types import CanonicalJson, Instant, Key, Words
+from ronde.model.approvals import ApprovalState
 from ronde.model.plan import TargetKind, Trigger
+from ronde.model.procedure import StepState
 from ronde.model.run import JOB_OPEN, RUN_OPEN, JobState, MailState, Policy, RunState
 from ronde.model.verdict import Verdict
 
@@ -77,6 +79,10 @@ runs = Table(
     Column("finished_at", Instant),
     Column("schedule", Words),
     Column("due", Instant),
+    Column("plan", Key, nullable=False),  # the plan's digest, as previews show it
+    Column("request", CanonicalJson, nullable=False),  # what was asked for, to ask for it again
+    Column("pace", CanonicalJson),  # of a change that goes in rings
+    Column("paused_by", Words),
     _one_of("state", RunState),
     _one_of("verdict", Verdict),
     _one_of("trigger", Trigger),
@@ -127,6 +133,7 @@ jobs = Table(
     # The lanes of the plan once more, as canonical JSON text: jobs with equal text share one fate when lanes fill up,
     # so counting by it needs no second table whose rows could disagree with the state of the jobs.
     Column("lanes", Key, nullable=False),
+    Column("place", CanonicalJson),  # in the rings of the run, once more as in the plan
     Column("state", Key, nullable=False),
     Column("verdict", Key),
     Column("attempt", Integer, nullable=False),
@@ -141,6 +148,7 @@ jobs = Table(
     Column("lease_until", Instant),
     Column("finished_at", Instant),
     Column("cancel_by", Words),
+    Column("cancel_now", Boolean(create_constraint=False), nullable=False),  # end the step in hand as well
     Column("trouble", CanonicalJson),
     _one_of("state", JobState),
     _one_of("verdict", Verdict),
@@ -159,6 +167,56 @@ jobs = Table(
         *("state", "client", "lanes", "wake_at", "position", "sends", "not_after"),
         where=_is_one_of(JOB_OPEN),
     ),
+)
+
+# How far each step of a procedure came: written before it acts, and when it has ended.
+steps = Table(
+    "steps",
+    metadata,
+    Column("job_id", Key, _belongs("jobs.id"), primary_key=True),
+    Column("step", Key, primary_key=True),
+    Column("position", Integer, nullable=False),
+    Column("section", Key, nullable=False),
+    Column("client", Key, nullable=False),
+    Column("state", Key, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("began_at", Instant, nullable=False),
+    Column("ended_at", Instant),
+    Column("changed", Boolean(create_constraint=False), nullable=False),
+    Column("reason", Words, nullable=False),
+    Column("facts", CanonicalJson, nullable=False),
+    Column("journal", CanonicalJson, nullable=False),
+    _one_of("state", StepState),
+)
+
+# Who may change a target: one job at a time, also while that job waits for a worker to take it up again.
+locks = Table(
+    "locks",
+    metadata,
+    Column("resource", Key, primary_key=True),
+    Column("client", Key, nullable=False),
+    Column("job_id", Key, _belongs("jobs.id"), nullable=False),
+    Column("run_id", Key, nullable=False),
+    Column("owner", Words, nullable=False),
+    Column("since", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Index("ix_locks_job_id", "job_id"),
+)
+
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("run_id", Key, _belongs("runs.id"), primary_key=True),
+    Column("plan", Key, nullable=False),
+    Column("why", Words, nullable=False),
+    Column("requested_by", Words, nullable=False),
+    Column("requested_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("state", Key, nullable=False),
+    Column("decided_by", Words),
+    Column("decided_at", Instant),
+    Column("reason", Words, nullable=False),
+    _one_of("state", ApprovalState),
 )
 
 checks = Table(

@@ -10,7 +10,7 @@ from ronde.adapters.ssh.link import CommandChannel, Link
 from ronde.adapters.ssh.watch import Watch
 from ronde.model.command import Command
 from ronde.model.errors import Cancelled, CommandTimeout, Fenced, ProtocolFault
-from ronde.ports import Signal
+from ronde.ports import Listener, Signal, Stream
 
 _READ = 2 * 1024 * 1024  # the whole window at once: paramiko moves what is left of its buffer on each read
 _WRITE = 32 * 1024
@@ -37,14 +37,18 @@ class _Bell:
 
 
 class Capture:
-    """The first `cap` bytes of a stream; what exceeds it is dropped, and `cut` says so."""
+    """The first `cap` bytes of a stream; what exceeds it is dropped, and `cut` says so. `listen` hears all of it."""
 
-    def __init__(self, cap: int) -> None:
+    def __init__(self, stream: Stream, cap: int) -> None:
         self.kept = bytearray()
         self.cut = False
+        self.listen: Listener | None = None
+        self._stream = stream
         self._cap = cap
 
     def add(self, data: bytes) -> None:
+        if self.listen is not None and data:
+            self.listen(self._stream, data)
         room = self._cap - len(self.kept)
         self.kept += data[:room]
         self.cut = self.cut or len(data) > room
@@ -61,8 +65,8 @@ class Execution:
     """
 
     def __init__(self, link: Link, command: Command, limits: SshLimits, signal: Signal, where: str) -> None:
-        self.out = Capture(command.cap)
-        self.err = Capture(command.cap)
+        self.out = Capture("out", command.cap)
+        self.err = Capture("err", command.cap)
         self.status: int | None = None
         self.left_open = False
         self._link = link
@@ -78,6 +82,10 @@ class Execution:
     @property
     def truncated(self) -> bool:
         return self.out.cut or self.err.cut or self.left_open
+
+    def attend(self, listen: Listener | None) -> None:
+        """Tell a listener all output as it arrives."""
+        self.out.listen = self.err.listen = listen
 
     def run(self) -> None:
         """Run the command to its end.

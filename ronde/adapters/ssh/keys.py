@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
+    PublicFormat,
     load_pem_private_key,
     load_ssh_private_key,
 )
@@ -57,6 +58,17 @@ class KeyRing:
             if len(self._parsed) > _KEPT:
                 self._parsed.popitem(last=False)
         return key
+
+
+class OpenSshKeys:
+    """Makes login keys; fulfils `ronde.ports.KeyMaker`."""
+
+    def make(self) -> bytes:
+        return Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
+
+    def public_line(self, private: bytes) -> str:
+        key = _load(private, "The key")
+        return key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
 
 
 def parse_key(secret: bytes, reference: str) -> paramiko.PKey:

@@ -164,11 +164,11 @@ class Link(paramiko.Transport):
 
     def execute(self, channel: CommandChannel, line: str) -> None:
         """Ask for a command without waiting for the consent; see `CommandChannel.refused`."""
-        self._ask(channel, "exec", line, reply=True)
+        self._ask(channel, "exec", line.encode("utf-8", "surrogateescape"), reply=True)
 
     def terminate(self, channel: CommandChannel) -> None:
         """Ask for the command's end (RFC 4254 section 6.9); nothing tells whether that was heard."""
-        self._ask(channel, "signal", "TERM", reply=False)
+        self._ask(channel, "signal", b"TERM", reply=False)
 
     def hang_up(self, ends: float) -> None:
         """Close, and wait for the thread until the monotonic instant `ends`."""
@@ -187,7 +187,7 @@ class Link(paramiko.Transport):
             return error
         return paramiko.SSHException(f"it sent what cannot be read ({type(error).__name__})")
 
-    def _ask(self, channel: CommandChannel, what: str, text: str, *, reply: bool) -> None:
+    def _ask(self, channel: CommandChannel, what: str, text: bytes, *, reply: bool) -> None:
         message = paramiko.Message()
         message.add_byte(cMSG_CHANNEL_REQUEST)
         message.add_int(channel.remote_chanid)

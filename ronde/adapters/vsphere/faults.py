@@ -69,7 +69,7 @@ def _of_fault(fault: vmodl.MethodFault, name: str) -> VCenterError:
         return SessionExpired(f"vCenter {name} has ended our session.")
     text = getattr(fault, "msg", None)
     detail = f": {text}" if text else ""
-    return VCenterFault(f"vCenter {name} answered with the fault {kind}{detail}.")
+    return VCenterFault(f"vCenter {name} answered with the fault {kind}{detail}.", fault=kind)
 
 
 def _of_tls(error: ssl.SSLError, name: str) -> VCenterError:

@@ -1,4 +1,4 @@
-"""One read-only session on one vCenter."""
+"""One session on one vCenter."""
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -6,10 +6,12 @@ from typing import Any, TypeVar
 
 from pyVmomi import vim, vmodl
 
+from ronde.adapters.vsphere.changes import begin
 from ronde.adapters.vsphere.faults import LinkBroken
 from ronde.adapters.vsphere.limits import VCenterLimits
 from ronde.adapters.vsphere.wire import Stub
 from ronde.model.errors import SessionExpired, VCenterFault
+from ronde.model.vsphere.changes.orders import Change
 from ronde.model.vsphere.objects import ManagedObject, Question
 
 _Collector: Any = vmodl.query.PropertyCollector
@@ -19,10 +21,10 @@ Answer = TypeVar("Answer")
 
 
 class Session:
-    """Fulfils `ronde.ports.VCenter`. It belongs to one thread, and its property collector to it alone.
+    """Fulfils `ronde.ports.VCenterChanges`. It belongs to one thread, and its property collector to it alone.
 
-    A read is asked a second time after the session expired (once logged in again) or after the link broke; a change
-    never goes through here.
+    A read is asked a second time after the session expired (once logged in again) or after the link broke. A change is
+    asked for once: whoever ordered it looks first whether it was done.
     """
 
     def __init__(
@@ -32,6 +34,7 @@ class Session:
         self._service = _managed_type("ServiceInstance")("ServiceInstance", stub)
         self._views: dict[frozenset[str], Any] = {}
         self._content: Any = None
+        self._key = ""
         self._logged_in = False
 
     # ------------------------------------------------------------------ life
@@ -50,8 +53,8 @@ class Session:
         self._views.clear()  # they went with the former session
         self._stub.forget_session()
         user, password = self._credentials()
-        self._content.sessionManager.Login(user, password, "en")  # faults' messages in English
-        self._logged_in = True
+        opened = self._content.sessionManager.Login(user, password, "en")  # faults' messages in English
+        self._key, self._logged_in = str(opened.key), True
 
     def leave(self) -> None:
         """Log out, whatever state the link is in.
@@ -106,6 +109,23 @@ class Session:
                 if gone is None or gone in left_out or len(left_out) == _MOST_VANISHED:
                     raise
                 left_out.add(gone)
+
+    def lacking(self, machine: str, privileges: Sequence[str]) -> Sequence[str]:
+        entity = _managed_type("VirtualMachine")(machine, self._stub)
+
+        def ask() -> Any:
+            manager = self._content.authorizationManager
+            return manager.HasPrivilegeOnEntities([entity], self._key, list(privileges))
+
+        held = {each.privId for found in self._read(ask) or () for each in found.privAvailability if each.isGranted}
+        return [name for name in privileges if name not in held]
+
+    # --------------------------------------------------------------- changes
+
+    def start(self, change: Change) -> str:
+        return begin(change, self._stub)
+
+    # ----------------------------------------------------------------- pages
 
     def _pages(self, questions: Sequence[Question], left_out: set[str]) -> Iterator[ManagedObject]:
         everywhere = [_managed_type(question.kind) for question in questions if question.ids is None]

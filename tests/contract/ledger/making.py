@@ -1,14 +1,27 @@
 """Orders, checks and messages of little content, for tests that ask what a ledger does with them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ronde.model.check import Check, Exchange, Finding
 from ronde.model.outbox import Mail, mail_key
-from ronde.model.plan import JobPlan, Lane, Occurrence, Order, Step, Target, TargetKind, Trigger
+from ronde.model.pace import Pace, Place
+from ronde.model.plan import (
+    JobPlan,
+    Lane,
+    Occurrence,
+    Order,
+    Procedure,
+    Step,
+    Target,
+    TargetKind,
+    Terms,
+    Trigger,
+)
+from ronde.model.procedure import StepRecord, StepState
 from ronde.model.records import JobOutcome, RunRecord, Scope, Trouble
-from ronde.model.run import JobState
+from ronde.model.run import JobState, Policy
 from ronde.model.verdict import Level, Severity
 from ronde.ports import Claim, Hint, Ledger
 
@@ -35,9 +48,41 @@ def job(client: str = "acme", target: str = "srv", *, lanes: dict[str, int] | No
     )
 
 
+def change(client: str = "acme", target: str = "srv", **more: Any) -> JobPlan:
+    """A job that changes a host, in two steps."""
+    terms = Terms(changes=True, repeats=False, timeout=60)
+    steps = tuple(Step(name, "run", {"argv": [name]}, terms) for name in ("restart", "look"))
+    procedure = Procedure("change", {"en": "Restart", "fr": "Redémarrer"}, {"": {}}, guards=("lock",))
+    target_ = Target(client, TargetKind.HOST, target)
+    return JobPlan(target_, "adhoc/restart", steps, policy=Policy.AT_MOST_ONCE, procedure=procedure, **more)
+
+
+def begun(step: str, **more: Any) -> StepRecord:
+    """A step whose intent is on record."""
+    return StepRecord(step, "steps", StepState.BEGUN, 1, at(1), **more)
+
+
 def order(*jobs: JobPlan, **more: Any) -> Order:
     """An order by a person."""
     return Order("backup/check", "d" * 64, tuple(jobs), Trigger.PERSON, "alice", "because", **more)
+
+
+def changing(client: str = "acme", target: str = "srv", **more: Any) -> JobPlan:
+    """A job that changes one host."""
+    return job(client, target, procedure=Procedure("change", {}), **more)
+
+
+def ringed(
+    *rings: Sequence[str], apart: Mapping[str, Sequence[str]] | None = None, pace: Pace | None = None, **more: Any
+) -> Order:
+    """A change that goes in these rings of hosts, `client/host` or hosts of acme; `apart` by the same names."""
+    plans = []
+    for number, ring in enumerate(rings):
+        for name in ring:
+            client, _, host = name.rpartition("/")
+            place = Place(number, tuple((apart or {}).get(name, ())))
+            plans.append(changing(client or "acme", host, place=place, **more))
+    return order(*plans, pace=pace or Pace(9, timedelta(0)))
 
 
 def fired(*jobs: JobPlan, due: datetime = NOW, schedule: str = "night") -> Order:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,11 +14,12 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from ronde.adapters.ledger import SqlLedger
 from ronde.model.errors import InputError
 from ronde.model.outbox import MailResult, Posted, after_silence
-from ronde.model.plan import JobPlan, Occurrence, Retry
+from ronde.model.pace import Pace
+from ronde.model.plan import JobPlan, Occurrence, Order, Retry
 from ronde.model.records import JobOutcome, RunRecord, Scope, Trouble
 from ronde.model.run import JobState, MailEvent, Policy
 from ronde.ports import Claim, Hint, Ledger
-from tests.contract.ledger.making import BOTH, at, bad, check, fired, job, mail, order
+from tests.contract.ledger.making import BOTH, at, bad, check, fired, job, mail, order, ringed
 from tests.doubles.ledger import MemoryLedger
 
 lanes = st.dictionaries(st.sampled_from(["x", "y"]), st.integers(1, 2), max_size=2)
@@ -33,6 +35,18 @@ plans = st.lists(
     ),
     min_size=1,
     max_size=3,
+)
+waves = st.builds(
+    lambda rings, pace, late: ringed(*rings, apart={"a": ["x"], "b": ["x"]}, pace=pace, not_after=late),
+    st.sampled_from([(["a"], ["other/b", "c"]), (["c"], ["a", "b"]), (["a", "c"],)]),
+    st.builds(
+        Pace,
+        st.integers(1, 2),
+        st.sampled_from([timedelta(0), timedelta(seconds=4)]),
+        st.sampled_from([0, 50]),
+        st.sampled_from([None, 1]),
+    ),
+    st.sampled_from([None, at(9)]),
 )
 outcomes = st.builds(
     JobOutcome,
@@ -102,6 +116,20 @@ class Agreement(RuleBasedStateMachine):
     def people_order(self, plans: list[JobPlan]) -> None:
         self.now += 0.001  # which of two jobs of the very same age goes first is free
         self.both(lambda twin: twin.runs.append(twin.ledger.create_run(order(*plans), at(self.now))))
+
+    @rule(wave=waves)
+    def people_order_in_rings(self, wave: Order) -> None:
+        self.now += 0.001
+        self.both(lambda twin: twin.runs.append(twin.ledger.create_run(wave, at(self.now))))
+
+    @precondition(lambda self: self.twins[0].runs)
+    @rule(run=st.integers(0, 9), scope=st.sampled_from([BOTH, Scope.of("acme")]), paused=st.booleans())
+    def pause(self, run: int, scope: Scope, *, paused: bool) -> None:
+        def act(twin: Twin) -> bool:
+            mark = twin.ledger.pause_run if paused else twin.ledger.resume_run
+            return mark(scope, twin.runs[run % len(twin.runs)], "bob", at(self.now))
+
+        self.both(act)
 
     @rule(plans=plans, due=st.integers(0, 3))
     def fire(self, plans: list[JobPlan], due: int) -> None:

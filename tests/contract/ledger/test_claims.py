@@ -153,14 +153,20 @@ def test_a_job_whose_workers_vanish_too_often_is_lost(ledger: Ledger) -> None:
     assert lost.trouble.code == "lost"
 
 
-def test_what_must_not_happen_twice_needs_a_human(ledger: Ledger) -> None:
-    (claim,) = started(ledger, job(policy=Policy.AT_MOST_ONCE, retry=Retry(9)))
+def test_what_must_not_happen_twice_is_taken_up_and_at_last_needs_a_human(ledger: Ledger) -> None:
+    (claim,) = started(ledger, job(policy=Policy.AT_MOST_ONCE, retry=Retry(2)))
     ledger.reap(at(60))
+    (again,) = seen(ledger, claim.run).jobs
+    assert (again.state, again.attempt) == (JobState.QUEUED, 2)
+    heir = ledger.claim(Hint(claim.job, 2), "w2", at(61), LEASE)
+    assert isinstance(heir, Claim)
+    assert (heir.attempt, heir.most) == (2, 2)
+    ledger.reap(at(200))
     (stuck,) = seen(ledger, claim.run).jobs
-    assert (stuck.state, stuck.verdict, stuck.attempt) == (JobState.NEEDS_HUMAN, Verdict.UNKNOWN, 1)
+    assert (stuck.state, stuck.verdict, stuck.attempt) == (JobState.NEEDS_HUMAN, Verdict.UNKNOWN, 2)
     assert list(ledger.to_send(at(999), resend_after=1)) == []
-    assert ledger.claim(Hint(claim.job, 1), "w2", at(99), LEASE) is Refusal.GONE
-    assert not ledger.record(claim, done(check()), at(99))
+    assert ledger.claim(Hint(claim.job, 2), "w2", at(201), LEASE) is Refusal.GONE
+    assert not ledger.record(claim, done(check()), at(201))
 
 
 def test_a_job_asked_to_stop_whose_worker_vanished_is_cancelled(ledger: Ledger) -> None:

@@ -4,9 +4,12 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from functools import partial
 from typing import TypeVar
 
+from ronde.model.pace import Pace
+from ronde.model.records import JobOutcome
 from ronde.model.run import JobState, RunState
 from ronde.model.verdict import Verdict
 from ronde.ports import Claim, Hint, Ledger, Refusal
@@ -23,6 +26,7 @@ from tests.contract.ledger.making import (
     job,
     mail,
     order,
+    ringed,
     seen,
     started,
 )
@@ -143,3 +147,66 @@ def test_everything_at_once_ends_everything_once(ledger: Ledger) -> None:
     together(*[partial(worker, f"w{n}") for n in range(4)])
     assert (len(recorded), set(recorded.values())) == (40, {1})
     assert seen(ledger, run).verdict is Verdict.OK
+
+
+def test_workers_and_those_who_move_a_run_on_keep_to_its_rings(ledger: Ledger) -> None:
+    """However many do so at once: each host once, three at most, its partner never, ring after ring."""
+    rings = [[f"{number}{nth}" for nth in range(size)] for number, size in enumerate((2, 6, 8))]
+    apart = {"10": ["dns"], "11": ["dns"], "12": ["dns"]}
+    run = ledger.create_run(ringed(*rings, apart=apart, pace=Pace(3, timedelta(0))), NOW)
+    flying: set[str] = set()
+    ended: Counter[str] = Counter()
+    guard = threading.Lock()
+
+    def look(name: str) -> None:
+        assert len(flying) <= 3
+        assert len(flying & apart.keys()) <= 1
+        assert all(ended[other] for ring in rings[: int(name[0])] for other in ring)
+
+    def worker(me: str) -> None:
+        for _ in range(2000):
+            for claim in claims_of(ledger, ledger.to_send(at(1), resend_after=0.0, run=run), me):
+                if isinstance(claim, Claim):
+                    name = claim.plan.target.name
+                    with guard:
+                        flying.add(name)
+                        look(name)
+                    with guard:  # gone before the ledger knows: the next may only begin once it does
+                        flying.discard(name)
+                        ended[name] += 1
+                    assert ledger.record(claim, done(check(host=name)), at(1))
+            ledger.advance(run, at(1))
+            if seen(ledger, run).state is RunState.SUCCEEDED:
+                return
+
+    together(*[partial(worker, f"w{n}") for n in range(4)])
+    assert set(ended.values()) == {1}
+    assert sum(ended.values()) == 16
+    assert seen(ledger, run).state is RunState.SUCCEEDED
+
+
+def test_once_a_failure_is_on_record_nothing_more_begins(ledger: Ledger) -> None:
+    for _ in range(5):
+        names = [f"h{nth}" for nth in range(12)]
+        run = ledger.create_run(ringed(names, pace=Pace(12, timedelta(0))), NOW)
+        first, *others = hints_of(ledger, run)
+        claim = ledger.claim(first, "w", NOW, LEASE)
+        assert isinstance(claim, Claim)
+        recorded = threading.Event()
+
+        def fail(claim: Claim = claim, recorded: threading.Event = recorded) -> list[tuple[bool, bool]]:
+            assert ledger.record(claim, JobOutcome(JobState.FAILED), at(1))
+            recorded.set()
+            ledger.advance(claim.run, at(1))
+            return []
+
+        def begin(hint: Hint, recorded: threading.Event = recorded) -> list[tuple[bool, bool]]:
+            late = recorded.is_set()
+            return [(late, isinstance(ledger.claim(hint, "w", at(1), LEASE), Claim))]
+
+        answers = [one for some in together(fail, *[partial(begin, hint) for hint in others]) for one in some]
+        assert (True, True) not in answers
+        ledger.advance(run, at(2))
+        begun = sum(granted for _, granted in answers)
+        standing = Counter(one.state for one in seen(ledger, run).jobs)
+        assert +standing == +Counter({JobState.FAILED: 1, JobState.RUNNING: begun, JobState.SKIPPED: 11 - begun})

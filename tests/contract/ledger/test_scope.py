@@ -2,14 +2,31 @@
 
 import inspect
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from ronde.model.errors import InputError
+from ronde.model.plan import AwaitedApproval
 from ronde.model.records import Scope
 from ronde.ports import Archive, Ledger, Orders
-from tests.contract.ledger.making import NOW, at, check, done, exchange, fired, job, mail, seen, started
+from tests.contract.ledger.making import (
+    NOW,
+    at,
+    begun,
+    change,
+    check,
+    done,
+    exchange,
+    fired,
+    job,
+    mail,
+    order,
+    ringed,
+    seen,
+    started,
+)
 
 FOREIGN = [Scope.of(), *(Scope.of(name) for name in ("other", "acm", "acme ", "ACME", "%", ""))]
 
@@ -23,7 +40,22 @@ def night(ledger: Ledger) -> dict[str, str]:
     ledger.record(claim, done(check(exchanges=(exchange(),))), at(1))
     ledger.advance(claim.run, at(2))
     ledger.post([mail()], at(1))
-    return {"run": claim.run, "job": claim.job, "open": run}
+    (acting,) = started(ledger, change())
+    ledger.keep_step(acting, begun("restart"), at(1))
+    ledger.record(acting, done(check()), at(2))
+    (holding,) = started(ledger, change())
+    held = ledger.create_run(replace(order(change()), approval=AwaitedApproval("destructive", at(600))), NOW)
+    ringed_run, paused = (ledger.create_run(ringed(["a"], ["b"]), at(3)) for _ in range(2))
+    ledger.pause_run(Scope.of("acme"), paused, "alice", at(3))
+    return {
+        "run": claim.run,
+        "job": claim.job,
+        "open": run,
+        "held": held,
+        "holding": holding.run,
+        "ringed": ringed_run,
+        "paused": paused,
+    }
 
 
 QUESTIONS: dict[str, Callable[[Ledger, Scope, dict[str, str]], Any]] = {
@@ -36,6 +68,12 @@ QUESTIONS: dict[str, Callable[[Ledger, Scope, dict[str, str]], Any]] = {
     "evidence": lambda ledger, scope, night: ledger.evidence(scope, night["job"]),
     "mails": lambda ledger, scope, _: ledger.mails(scope, since=at(-9)),
     "decided_until": lambda ledger, scope, _: ledger.decided_until(scope, [("acme", "night")]),
+    "last_facts": lambda ledger, scope, _: ledger.last_facts(scope, "adhoc/restart", "srv"),
+    "durations": lambda ledger, scope, _: ledger.durations(scope, "adhoc/restart", None),
+    "lock_on": lambda ledger, scope, _: ledger.lock_on(scope, "srv", at(9)),
+    "approval": lambda ledger, scope, night: ledger.approval(scope, night["held"]),
+    "pause_run": lambda ledger, scope, night: ledger.pause_run(scope, night["ringed"], "mallory", at(9)),
+    "resume_run": lambda ledger, scope, night: ledger.resume_run(scope, night["paused"], "mallory", at(9)),
     "cancel_run": lambda ledger, scope, night: ledger.cancel_run(scope, night["open"], "mallory", at(9)),
 }
 

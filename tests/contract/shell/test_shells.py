@@ -14,7 +14,7 @@ from ronde.adapters.ssh import SshShells
 from ronde.model.command import Command
 from ronde.model.errors import Cancelled, CommandTimeout, ConnectionLost
 from ronde.model.inventory import Client
-from ronde.ports import Shell, Shells
+from ronde.ports import Shell, Shells, Stream
 from tests.doubles.shell import Hang, LocalShells, NeverStop, Outcome, Reply, Script, ScriptedShells, WallClock
 from tests.doubles.ssh_hosts import Grounds, PathSecrets
 
@@ -36,6 +36,7 @@ SILENT = sh("echo begun; sleep 60", timeout=30, idle=0.5)
 QUOTED = Command(("printf", "%s|", "a b", "$HOME", "it's", '"', "\\n", "*", "é", ""))
 ZONE = sh('echo "$LC_ALL $TZ"')
 LEFT = sh("sleep 60 & echo left")
+BYTES = Command(("printf", "%s", "\udcff\udcfe!"))
 
 SCRIPT: dict[str, Outcome] = {
     BOTH.display: Reply("out\n", "err\n", 3),
@@ -47,6 +48,7 @@ SCRIPT: dict[str, Outcome] = {
     SLEEPY.display: Hang("begun\n"),
     QUOTED.display: Reply("a b|$HOME|it's|\"|\\n|*|é||"),
     ZONE.display: Reply("C UTC\n"),
+    BYTES.display: Reply(b"\xff\xfe!"),
 }
 
 
@@ -155,6 +157,51 @@ def test_output_beyond_the_cap_is_dropped_and_said(shell: Shell) -> None:
 
 def test_arguments_arrive_as_written(shell: Shell) -> None:
     assert shell.run(QUOTED).text == "a b|$HOME|it's|\"|\\n|*|é||"
+
+
+def test_arguments_that_are_no_text_arrive_byte_for_byte(shell: Shell) -> None:
+    assert shell.run(BYTES).stdout == b"\xff\xfe!"
+
+
+class Heard:
+    """A listener that remembers."""
+
+    def __init__(self) -> None:
+        self.pieces: list[tuple[Stream, bytes]] = []
+
+    def __call__(self, stream: Stream, data: bytes) -> None:
+        self.pieces.append((stream, data))
+
+    def all_of(self, stream: Stream) -> bytes:
+        return b"".join(data for name, data in self.pieces if name == stream)
+
+
+def test_a_listener_hears_both_streams(shell: Shell) -> None:
+    heard = Heard()
+    answer = shell.run(BOTH, heard)
+    assert (heard.all_of("out"), heard.all_of("err")) == (answer.stdout, answer.stderr) == (b"out\n", b"err\n")
+
+
+def test_a_listener_hears_what_the_cap_drops_too(shell: Shell) -> None:
+    heard = Heard()
+    assert shell.run(FLOOD, heard).truncated
+    assert (len(heard.all_of("out")), len(heard.all_of("err"))) == (5_000_000, 5_000_000)
+
+
+def test_a_listener_hears_what_a_command_said_before_its_limit(shell: Shell) -> None:
+    heard = Heard()
+    with pytest.raises(CommandTimeout):
+        shell.run(SLEEPY, heard)
+    assert heard.pieces == [("out", b"begun\n")]
+
+
+def test_a_listener_hears_before_the_end(real_shell: Shell) -> None:
+    """The command only ends because it was heard: it waits for what its listener does."""
+    home = real_shell.run(sh("mktemp -d")).text.strip()
+    go = Path(home, "go")
+    command = sh(f"echo ready; until [ -e {go} ]; do sleep 0.02; done; rm -r {home}; echo done")
+    heard = real_shell.run(command, lambda _, data: go.touch() if data == b"ready\n" else None)
+    assert heard.text == "ready\ndone\n"
 
 
 def test_language_and_zone_are_set(shell: Shell) -> None:

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pyrage
@@ -175,6 +176,53 @@ def test_what_cannot_be_written_is_said(
     with pytest.raises(SecretError) as caught:
         secrets.write_age(reference, value, recipients)
     assert value.decode() not in str(caught.value) or value == b"short"
+
+
+def test_whom_the_folder_names_can_decrypt_what_is_replaced(
+    tmp_path: Path, secrets: FileSecrets, identity: pyrage.x25519.Identity
+) -> None:
+    offline = pyrage.x25519.Identity.generate()
+    (tmp_path / "secrets" / ".age-recipients").write_text(f"# in the safe\n\n{offline.to_public()}\n")
+    secrets.write_age("age://acme/x", SECRET, [str(identity.to_public())])
+    secrets.replace("age://acme/x", b"another one")
+    sealed = (tmp_path / "secrets" / "acme" / "x.age").read_bytes()
+    assert pyrage.decrypt(sealed, [offline]) == pyrage.decrypt(sealed, [identity]) == b"another one\n"
+
+
+@pytest.mark.parametrize("layout", [PrivateFormat.OpenSSH, PrivateFormat.PKCS8])
+def test_an_ssh_key_as_identity_is_its_own_recipient(tmp_path: Path, layout: PrivateFormat) -> None:
+    key = ed25519.Ed25519PrivateKey.generate()
+    path = tmp_path / "host_key"
+    path.write_bytes(key.private_bytes(Encoding.PEM, layout, NoEncryption()))
+    path.chmod(0o600)
+    secrets = FileSecrets(tmp_path, path, None)
+    if layout is PrivateFormat.OpenSSH:
+        (tmp_path / "acme").mkdir()
+        secrets.replace("age://acme/x", SECRET)
+        assert secrets.read("age://acme/x") == SECRET
+    else:  # age knows ed25519 in OpenSSH's own format only
+        with pytest.raises(SecretError):
+            secrets.replace("age://acme/x", SECRET)
+
+
+def test_a_link_stays_a_link_and_an_owner_an_owner(tmp_path: Path, secrets: FileSecrets) -> None:
+    owner = (4242, 4343) if os.geteuid() == 0 else (os.geteuid(), os.getegid())  # only root can give a file away
+    (tmp_path / "real").write_bytes(SECRET)
+    os.chown(tmp_path / "real", *owner)
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    secrets.replace(f"file://{tmp_path}/link", b"another one")
+    assert (tmp_path / "link").is_symlink()
+    found = (tmp_path / "real").stat()
+    assert (found.st_uid, found.st_gid, found.st_mode & 0o777) == (*owner, 0o600)
+    assert (tmp_path / "real").read_bytes() == b"another one\n"
+
+
+def test_a_folder_that_is_not_there_is_said_before_anything_is_tried(tmp_path: Path, secrets: FileSecrets) -> None:
+    with pytest.raises(SecretError, match="cannot be written") as caught:
+        secrets.require_writable(f"file://{tmp_path}/missing/key")
+    assert "ReadWritePaths" in caught.value.advice
+    with pytest.raises(SecretError, match="cannot be locked"), secrets.exclusively(f"file://{tmp_path}/missing/key"):
+        pass
 
 
 def test_a_huge_file_is_not_a_secret(tmp_path: Path, secrets: FileSecrets) -> None:

@@ -182,3 +182,36 @@ def test_while_there_is_no_inventory_every_call_looks(directory: Path) -> None:
         store.current()
     write(directory, "10.0.0.1")
     assert store.current().clients
+
+
+TECHNICIAN = "technicians:\n  alice: {name: Alice, email: alice@coop.example, roles: look, clients: all}\n"
+
+
+def test_rights_are_those_of_the_file_as_it_is_even_while_an_older_inventory_stays_in_force(directory: Path) -> None:
+    """A technician who was taken out of the file is out, whatever mistake stands elsewhere."""
+    store = opened(directory)
+    provider = directory / "provider.yml"
+    plain = provider.read_text()
+    assert store.technicians() == {}
+    provider.write_text(plain + TECHNICIAN)
+    assert set(store.technicians()) == {"alice"}
+    (directory / "clients" / "commune.yml").write_text("client: [")
+    assert set(store.technicians()) == {"alice"}
+    provider.write_text(plain + TECHNICIAN.replace("alice:", "bob:"))
+    assert set(store.technicians()) == {"bob"}
+    assert set(store.current().provider.technicians) == {"alice"}
+
+
+@pytest.mark.parametrize("text", ["name: [", "- a list\n", "technicians: {alice: {}}\n", TECHNICIAN + TECHNICIAN, ""])
+def test_rights_that_are_not_known_are_not_assumed(directory: Path, text: str) -> None:
+    (directory / "clients" / "commune.yml").write_text("client: [")
+    (directory / "provider.yml").write_text(text)
+    with pytest.raises(InventoryError) as refused:
+        opened(directory).technicians()
+    assert refused.value.problems
+    assert not [problem for problem in refused.value.problems if "commune" in problem], "told to whoever asks"
+
+
+def test_a_provider_that_speaks_of_no_technician_declares_none_whatever_else_is_wrong(directory: Path) -> None:
+    (directory / "provider.yml").write_text("nam: Coop\n")
+    assert opened(directory).technicians() == {}

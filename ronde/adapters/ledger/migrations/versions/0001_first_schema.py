@@ -14,6 +14,8 @@ KEY = sa.String().with_variant(sa.String(collation="C"), "postgresql")
 WORDS = sa.Text()
 INSTANT = sa.BigInteger()  # microseconds since 1970, UTC
 JSON = sa.Text()  # in the canonical writing
+_OPEN_RUN = "state = 'pending_approval' OR state = 'queued' OR state = 'running'"
+_OPEN_JOB = "state = 'held' OR state = 'queued' OR state = 'running' OR state = 'waiting'"
 
 
 def upgrade() -> None:
@@ -21,6 +23,9 @@ def upgrade() -> None:
     _occurrences()
     _schedules_seen()
     _jobs()
+    _steps()
+    _locks()
+    _approvals()
     _checks()
     _outputs()
     _evidence()
@@ -52,15 +57,20 @@ def _runs() -> None:
         sa.Column("finished_at", INSTANT, nullable=True),
         sa.Column("schedule", WORDS, nullable=True),
         sa.Column("due", INSTANT, nullable=True),
+        sa.Column("plan", KEY, nullable=False),
+        sa.Column("request", JSON, nullable=False),
+        sa.Column("pace", JSON, nullable=True),
+        sa.Column("paused_by", WORDS, nullable=True),
         sa.CheckConstraint(
-            "state IN ('cancelled', 'failed', 'queued', 'running', 'succeeded')", name=op.f("ck_runs_state")
+            "state IN ('cancelled', 'failed', 'pending_approval', 'queued', 'running', 'succeeded')",
+            name=op.f("ck_runs_state"),
         ),
         sa.CheckConstraint("trigger IN ('person', 'schedule')", name=op.f("ck_runs_trigger")),
         sa.CheckConstraint("verdict IN ('failed', 'ok', 'unknown', 'warning')", name=op.f("ck_runs_verdict")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_runs")),
     )
     op.create_index("ix_runs_created_at", "runs", ["created_at"])
-    op.create_index("ix_runs_open", "runs", ["state"], **_only("state = 'queued' OR state = 'running'"))
+    op.create_index("ix_runs_open", "runs", ["state"], **_only(_OPEN_RUN))
 
 
 def _occurrences() -> None:
@@ -113,6 +123,7 @@ def _jobs() -> None:
         sa.Column("attempts_most", sa.Integer(), nullable=False),
         sa.Column("plan", JSON, nullable=False),
         sa.Column("lanes", KEY, nullable=False),
+        sa.Column("place", JSON, nullable=True),
         sa.Column("state", KEY, nullable=False),
         sa.Column("verdict", KEY, nullable=True),
         sa.Column("attempt", sa.Integer(), nullable=False),
@@ -127,6 +138,7 @@ def _jobs() -> None:
         sa.Column("lease_until", INSTANT, nullable=True),
         sa.Column("finished_at", INSTANT, nullable=True),
         sa.Column("cancel_by", WORDS, nullable=True),
+        sa.Column("cancel_now", sa.Boolean(), nullable=False),
         sa.Column("trouble", JSON, nullable=True),
         sa.CheckConstraint(
             "(state = 'running') = (token IS NOT NULL AND lease_until IS NOT NULL)", name=op.f("ck_jobs_lease")
@@ -134,8 +146,8 @@ def _jobs() -> None:
         sa.CheckConstraint("kind IN ('client', 'host', 'vcenter')", name=op.f("ck_jobs_kind")),
         sa.CheckConstraint("policy IN ('at_most_once', 'retry_safe')", name=op.f("ck_jobs_policy")),
         sa.CheckConstraint(
-            "state IN ('cancelled', 'crashed', 'expired', 'failed', 'lost', 'needs_human',"
-            " 'queued', 'running', 'succeeded')",
+            "state IN ('cancelled', 'crashed', 'expired', 'failed', 'held', 'lost', 'needs_human',"
+            " 'queued', 'running', 'skipped', 'succeeded', 'waiting')",
             name=op.f("ck_jobs_state"),
         ),
         sa.CheckConstraint("verdict IN ('failed', 'ok', 'unknown', 'warning')", name=op.f("ck_jobs_verdict")),
@@ -147,10 +159,69 @@ def _jobs() -> None:
         "ix_jobs_open",
         "jobs",
         ["state", "client", "lanes", "wake_at", "position", "sends", "not_after"],
-        **_only("state = 'queued' OR state = 'running'"),
+        **_only(_OPEN_JOB),
     )
     op.create_index("ix_jobs_progress", "jobs", ["run_id", "state", "verdict"])
     op.create_index("ix_jobs_run_id_position", "jobs", ["run_id", "position"])
+
+
+def _steps() -> None:
+    op.create_table(
+        "steps",
+        sa.Column("job_id", KEY, nullable=False),
+        sa.Column("step", KEY, nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("section", KEY, nullable=False),
+        sa.Column("client", KEY, nullable=False),
+        sa.Column("state", KEY, nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("began_at", INSTANT, nullable=False),
+        sa.Column("ended_at", INSTANT, nullable=True),
+        sa.Column("changed", sa.Boolean(), nullable=False),
+        sa.Column("reason", WORDS, nullable=False),
+        sa.Column("facts", JSON, nullable=False),
+        sa.Column("journal", JSON, nullable=False),
+        sa.CheckConstraint("state IN ('begun', 'done', 'failed', 'skipped', 'unclear')", name=op.f("ck_steps_state")),
+        sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name=op.f("fk_steps_job_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("job_id", "step", name=op.f("pk_steps")),
+    )
+
+
+def _locks() -> None:
+    op.create_table(
+        "locks",
+        sa.Column("resource", KEY, nullable=False),
+        sa.Column("client", KEY, nullable=False),
+        sa.Column("job_id", KEY, nullable=False),
+        sa.Column("run_id", KEY, nullable=False),
+        sa.Column("owner", WORDS, nullable=False),
+        sa.Column("since", INSTANT, nullable=False),
+        sa.Column("expires_at", INSTANT, nullable=False),
+        sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name=op.f("fk_locks_job_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("resource", name=op.f("pk_locks")),
+    )
+    op.create_index("ix_locks_job_id", "locks", ["job_id"])
+
+
+def _approvals() -> None:
+    op.create_table(
+        "approvals",
+        sa.Column("run_id", KEY, nullable=False),
+        sa.Column("plan", KEY, nullable=False),
+        sa.Column("why", WORDS, nullable=False),
+        sa.Column("requested_by", WORDS, nullable=False),
+        sa.Column("requested_at", INSTANT, nullable=False),
+        sa.Column("expires_at", INSTANT, nullable=False),
+        sa.Column("state", KEY, nullable=False),
+        sa.Column("decided_by", WORDS, nullable=True),
+        sa.Column("decided_at", INSTANT, nullable=True),
+        sa.Column("reason", WORDS, nullable=False),
+        sa.CheckConstraint(
+            "state IN ('approved', 'expired', 'pending', 'refused', 'used')", name=op.f("ck_approvals_state")
+        ),
+        sa.ForeignKeyConstraint(["run_id"], ["runs.id"], name=op.f("fk_approvals_run_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("run_id", name=op.f("pk_approvals")),
+    )
 
 
 def _checks() -> None:
