@@ -7,12 +7,18 @@ import typer
 
 from ronde.adapters.supervisor.broker import broker_facts
 from ronde.bootstrap import Services, build
+from ronde.cli.acting import Acting, acting
 from ronde.cli.out import console, exit_for, labelled, print_json, told_errors
+from ronde.cli.scope import visible
 from ronde.cli.signals import NeverStops
+from ronde.cli.vitals import health_for
 from ronde.engine.backups import check_clock
 from ronde.engine.diagnosis import Diagnosis, Probes, diagnose
 from ronde.model.check import Check
+from ronde.model.errors import InventoryError
 from ronde.model.inventory import Client
+from ronde.model.people import Act
+from ronde.model.records import Health
 from ronde.model.verdict import Verdict
 
 _PARTS = 30  # columns for the name of what was looked at
@@ -30,8 +36,11 @@ def doctor(
     """
     with told_errors():
         services = build()
+        person = _person(services)
+        if hosts and person is not None:
+            person.must(Act.ORDER, what="log in to hosts (leave them out with --no-hosts)")
         answers = []
-        for answer in diagnose(_probes(services), services.clock.now(), hosts=hosts):
+        for answer in diagnose(_probes(services, person), services.clock.now(), hosts=hosts):
             answers.append(answer)
             if not as_json:
                 _print(answer)
@@ -45,18 +54,33 @@ def _print(answer: Diagnosis) -> None:
     console().print(labelled(answer.verdict, answer.part, answer.words, _PARTS), soft_wrap=True)
 
 
-def _probes(services: Services) -> Probes:
+def _person(services: Services) -> Acting | None:
+    """Who asks; None while nobody knows who may do what: the inventory's answer says why, and shows no client."""
+    try:
+        person = acting(services)
+    except InventoryError:
+        return None
+    person.must(Act.LOOK)
+    return person
+
+
+def _probes(services: Services, person: Acting | None) -> Probes:
     return Probes(
-        inventory=services.inventories.current,
+        inventory=lambda: visible(services, person),
         ledger=services.ledger.ping,
         offset=lambda: datetime.now(UTC) - services.clock.now(),
-        health=lambda: services.ledger.health(services.clock.now()),
+        health=lambda: _health(services, person),
         broker=lambda: _broker(services),
         relay=services.mailer.probe,
         secret=services.secrets.read,
         host=lambda client, name: _host(services, client, name),
         vcenter=lambda client, name: _vcenter(services, client, name),
     )
+
+
+def _health(services: Services, person: Acting | None) -> Health:
+    now = services.clock.now()
+    return services.ledger.health(now) if person is None else health_for(services, person, now)
 
 
 def _broker(services: Services) -> list[Diagnosis]:

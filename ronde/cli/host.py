@@ -12,11 +12,15 @@ from ronde.adapters.files.inventory import client_files
 from ronde.adapters.files.pins import pin_host_keys
 from ronde.adapters.ssh import scan_host_keys
 from ronde.bootstrap import Services, build
+from ronde.cli.acting import acting
 from ronde.cli.out import console, exit_for, labelled, print_json, safe, told_errors
+from ronde.cli.scope import visible
 from ronde.cli.signals import NeverStops
 from ronde.engine.hosts import HostOnFile, Reached, find_host, hosts_on_file, reach
 from ronde.model.errors import InputError
 from ronde.model.hostkeys import HostKey, pins_after
+from ronde.model.inventory import Inventory
+from ronde.model.people import Act
 
 app = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Servers: enrol, list, check.", epilog="Example: ronde host check"
@@ -47,7 +51,7 @@ def enrol(
     """
     with told_errors():
         services = build()
-        on_file = find_host(services.inventories.current(), host, client)
+        on_file = find_host(_inventory(services, client, Act.ORDER, "enrol hosts of"), host, client)
         pinned = tuple(HostKey.parse(line) for line in on_file.host.host_key)
         shells = services.shells
         offered = scan_host_keys(shells.connector, shells.limits, on_file.client, host, NeverStops())
@@ -70,7 +74,7 @@ def list_(client: ClientOption = None, as_json: JsonOption = False) -> None:
     Example: ronde host list --client commune-exemple
     """
     with told_errors():
-        hosts = list(hosts_on_file(build().inventories.current(), client))
+        hosts = list(hosts_on_file(_inventory(build(), client, Act.LOOK), client))
         if as_json:
             print_json([_entry(on_file) for on_file in hosts])
             return
@@ -99,7 +103,7 @@ def check(
     """
     with told_errors():
         services = build()
-        inventory = services.inventories.current()
+        inventory = _inventory(services, client, Act.ORDER, "log in to hosts of")
         hosts = [find_host(inventory, host, client)] if host else list(hosts_on_file(inventory, client))
         if not hosts:
             raise InputError("There is no host to check.")
@@ -109,6 +113,13 @@ def check(
         else:
             _print(hosts, answers)
         raise typer.Exit(exit_for([answer.verdict for answer in answers]))
+
+
+def _inventory(services: Services, client: str | None, act: Act, what: str = "") -> Inventory:
+    """What this person may see of the inventory, if he may do that, for the client named or at all."""
+    person = acting(services)
+    person.must(act, *([client] if client is not None else []), what=what)
+    return visible(services, person)
 
 
 def _short(kind: str) -> str:

@@ -1,6 +1,6 @@
 """`ronde init` and `ronde inventory`: start, check, look at and import what Ronde knows about clients."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,13 +12,17 @@ from ronde.adapters.files.ansible_import import Carried, carry_over, read_ansibl
 from ronde.adapters.files.first_inventory import schemas, write_first_inventory
 from ronde.adapters.files.inventory import CLIENTS, Loaded, client_files, load_inventory
 from ronde.adapters.files.playbooks import load_playbooks
+from ronde.bootstrap import Services, build
+from ronde.cli.acting import NAMED_FILES, Acting, by_rights, lent, own_hand
 from ronde.cli.out import Exit, complain, console, print_json, told_errors
+from ronde.cli.scope import ELSEWHERE, told_to
 from ronde.engine.ordering import find_client
 from ronde.model.errors import InputError, InventoryError
 from ronde.model.inventory import Client, Host, Inventory
-from ronde.model.inventory.problems import errors_of, warnings_of
+from ronde.model.inventory.problems import Problem, errors_of, warnings_of
+from ronde.model.people import Act, Technician, seen_by
 from ronde.model.units import format_duration
-from ronde.settings import Settings, load_settings
+from ronde.settings import Settings
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -65,12 +69,12 @@ def check(
     Example: ronde inventory check /etc/ronde/inventory
     """
     with told_errors():
-        settings = load_settings()
-        loaded = _load(settings, directory)
+        services = build()
+        loaded, files = _checked(services, directory)
         if as_json:
             print_json(_check_json(loaded))
         else:
-            _tell(loaded, directory or settings.inventory)
+            _tell(loaded, directory or services.settings.inventory, files)
     raise typer.Exit(Exit.OK if loaded.inventory else Exit.FINDINGS)
 
 
@@ -96,7 +100,7 @@ def show(
     Example: ronde inventory show client-example
     """
     with told_errors():
-        found = find_client(valid_inventory(load_settings(), directory), client)
+        found = find_client(valid_inventory(build(), directory), client)
         if as_json:
             print_json(found.model_dump(mode="json"))
         else:
@@ -118,10 +122,12 @@ def ansible(
     Example: ronde inventory import ansible hosts.ini --client commune-exemple --write
     """
     with told_errors():
+        services = build()
+        own_hand(services, NAMED_FILES)
         carried = carry_over(read_ansible(inventory), client, timezone)
         text = render(carried, str(inventory))
         if write:
-            _write_client((directory or load_settings().inventory) / CLIENTS / f"{client}.yml", text, carried)
+            _write_client((directory or services.settings.inventory) / CLIENTS / f"{client}.yml", text, carried)
         else:
             typer.echo(text, nl=False)
     for sentence in carried.left:
@@ -136,17 +142,56 @@ def _load(settings: Settings, directory: Path | None) -> Loaded:
     return load_inventory(folder, frozenset(load_playbooks(settings.playbooks)), datetime.now(UTC), certificates)
 
 
-def valid_inventory(settings: Settings, directory: Path | None = None) -> Inventory:
-    """The inventory of a directory, or of the settings.
+def valid_inventory(services: Services, directory: Path | None = None) -> Inventory:
+    """The inventory of a directory, or that of the settings as far as whoever asks may see it.
 
     Raises:
         InputError: there is no such directory, or a playbook is wrong.
-        InventoryError: the inventory is invalid; every error.
+        InventoryError: the inventory is invalid; every error, or those of his clients' files.
+        NotAllowed: he may see nothing, or have no other directory read.
     """
-    loaded = _load(settings, directory)
+    if directory is not None:
+        own_hand(services, NAMED_FILES)
+    loaded = _load(services.settings, directory)
+    if directory is None:
+        loaded = _shown_to(_person(services, loaded).technician, loaded)
     if loaded.inventory is None:
         raise InventoryError(tuple(str(problem) for problem in errors_of(loaded.problems)))
     return loaded.inventory
+
+
+def _checked(services: Services, directory: Path | None) -> tuple[Loaded, int]:
+    """What is to be told of a directory, and of how many clients' files.
+
+    Everything to whoever can read the files himself, as a pipeline does. Behind sudo it is the service's account that
+    can; there only what this person may see is told.
+    """
+    if directory is not None:
+        own_hand(services, NAMED_FILES)
+    loaded = _load(services.settings, directory)
+    files = client_files(directory or services.settings.inventory)
+    if directory is not None or not lent(services):
+        return loaded, len(files)
+    technician = _person(services, loaded).technician
+    own = technician.clients
+    return _shown_to(technician, loaded), sum(own is None or path.stem in own for path in files)
+
+
+def _person(services: Services, loaded: Loaded) -> Acting:
+    person = by_rights(services, loaded.declared())
+    person.must(Act.LOOK)
+    return person
+
+
+def _shown_to(technician: Technician, loaded: Loaded) -> Loaded:
+    """The part that a technician may see; that something else is wrong, where it is."""
+    if technician.sees_all:
+        return loaded
+    told = told_to(technician, loaded.problems)
+    if loaded.inventory is None and not errors_of(told):
+        told = (*told, Problem("provider.yml", 1, "", ELSEWHERE))
+    seen = None if loaded.inventory is None else seen_by(technician, loaded.inventory)
+    return replace(loaded, inventory=seen, problems=told)
 
 
 def _check_json(loaded: Loaded) -> dict[str, Any]:
@@ -158,7 +203,7 @@ def _check_json(loaded: Loaded) -> dict[str, Any]:
     }
 
 
-def _tell(loaded: Loaded, directory: Path) -> None:
+def _tell(loaded: Loaded, directory: Path, files: int) -> None:
     """Errors and warnings to standard error, one line each; what is valid to standard output."""
     errors, warnings = errors_of(loaded.problems), warnings_of(loaded.problems)
     for problem in errors:
@@ -166,7 +211,7 @@ def _tell(loaded: Loaded, directory: Path) -> None:
     for problem in warnings:
         complain(f"{problem} (warning)")
     if loaded.inventory is None:
-        complain(f"{_counted(len(errors), 'error')} in {_counted(len(client_files(directory)), 'client file')}.")
+        complain(f"{_counted(len(errors), 'error')} in {_counted(files, 'client file')}.")
         complain("Running workers keep the last valid inventory.")
         return
     clients = loaded.inventory.clients.values()

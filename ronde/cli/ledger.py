@@ -8,8 +8,10 @@ import typer
 
 from ronde.adapters.ledger.copying import copy_ledger
 from ronde.bootstrap import build
+from ronde.cli.acting import acting, own_hand
 from ronde.cli.out import print_json, told_errors
 from ronde.model.errors import InputError
+from ronde.model.people import Act
 from ronde.model.units import parse_duration
 
 app = typer.Typer(
@@ -28,6 +30,7 @@ def upgrade() -> None:
     """
     with told_errors():
         services = build()
+        own_hand(services, "upgrade the ledger")
         services.ledger.upgrade()
         typer.echo(services.ledger.ping())
 
@@ -40,6 +43,7 @@ def backup(target: Annotated[Path, typer.Argument(help="A file that does not exi
     """
     with told_errors():
         services = build()
+        acting(services).must_for_house(Act.ADMINISTER, "copy the ledger of")
         size = copy_ledger(services.settings.ledger_url, target)
         typer.echo(f"{target}: {size / 1e6:.1f} MB")
 
@@ -59,6 +63,7 @@ def prune(
     """
     with told_errors():
         services = build()
+        acting(services).must_for_house(Act.ADMINISTER, "prune the ledger of")
         now = services.clock.now()
         short, long = _span(raw), _span(everything)
         if short > long:

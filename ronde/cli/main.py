@@ -8,7 +8,26 @@ import typer
 
 from ronde.adapters.files import store
 from ronde.adapters.logs import configure_logs
-from ronde.cli import doctor, host, inventory, ledger, report, runs, schedule, schemas, status, up, vcenter
+from ronde.cli import (
+    approving,
+    doctor,
+    follow,
+    host,
+    inventory,
+    ledger,
+    ordering,
+    patches,
+    playbooks,
+    report,
+    runs,
+    schedule,
+    schemas,
+    status,
+    up,
+    vcenter,
+    whoami,
+    windows,
+)
 from ronde.cli.out import complain
 from ronde.model.errors import RondeError
 
@@ -39,17 +58,27 @@ def ronde(
 
 app.command("up")(up.up)
 app.command("status")(status.status)
-app.command("round")(runs.round_)
-app.command("run")(runs.run)
+app.command("patches")(patches.patches)
+app.command("round")(ordering.round_)
+app.command("run")(ordering.run)
+app.command("rerun")(approving.rerun)
+app.command("approve")(approving.approve)
+app.command("refuse")(approving.refuse)
 app.command("runs")(runs.runs)
 app.command("show")(runs.show)
+app.command("follow")(follow.follow)
 app.command("cancel")(runs.cancel)
+app.command("pause")(runs.pause)
+app.command("resume")(runs.resume)
 app.command("schedule")(schedule.schedule)
+app.command("windows")(windows.windows)
 app.command("doctor")(doctor.doctor)
+app.command("whoami")(whoami.whoami)
 app.command("init")(inventory.init)
 app.command("schema")(schemas.schema)
 app.add_typer(report.app, name="report")
 app.add_typer(inventory.app, name="inventory")
+app.add_typer(playbooks.app, name="playbooks")
 app.add_typer(host.app, name="host")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(vcenter.app, name="vcenter")

@@ -1,8 +1,8 @@
 """`ronde report`: the reports that clients receive, and the messages that carry them."""
 
-import getpass
 import tempfile
 import webbrowser
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -12,13 +12,14 @@ import typer
 from rich.table import Table
 
 from ronde.bootstrap import Services, build
+from ronde.cli.acting import NAMED_FILES, acting, own_hand
 from ronde.cli.out import Exit, console, print_json, safe, told_errors
 from ronde.cli.runs_view import age
-from ronde.cli.scope import scope_of
-from ronde.engine.delivery import Delivered, deliver_due
-from ronde.engine.ordering import find_client
+from ronde.cli.scope import scope_of, visible_client
+from ronde.engine.delivery import Delivered, Sent, deliver_due
 from ronde.model.errors import InputError
 from ronde.model.inventory import Client
+from ronde.model.people import Act
 from ronde.model.records import MailRecord, Scope
 from ronde.model.run import MailState
 from ronde.reports.material import Period
@@ -49,6 +50,13 @@ STATES = {
     MailState.RETRY: "refused for now",
     MailState.DEAD: "given up",
     MailState.UNKNOWN: "in doubt",
+}
+_SENT = {
+    MailState.ACCEPTED: Sent.ACCEPTED,
+    MailState.RETRY: Sent.DELAYED,
+    MailState.DEAD: Sent.DEAD,
+    MailState.UNKNOWN: Sent.UNCERTAIN,
+    MailState.LEASED: Sent.UNSETTLED,
 }
 _WORST_FIRST = (MailState.DEAD, MailState.UNKNOWN, MailState.RETRY, MailState.LEASED, MailState.QUEUED)
 
@@ -91,7 +99,9 @@ def night(
         if sum((text, as_json, html is not None, show, send)) > 1:
             raise InputError("--text, --json, --html, --open and --send are different things; choose one.")
         services = build()
-        found = read_night(services, client, parse_day(day))
+        if html is not None:
+            own_hand(services, NAMED_FILES)
+        found = read_night(services, client, parse_day(day), Act.ORDER if send else Act.LOOK)
         if send:
             raise typer.Exit(_send(services, found))
         if as_json:
@@ -119,7 +129,7 @@ def outbox(
     """
     with told_errors():
         services = build()
-        scope = scope_of(services, client)
+        scope = scope_of(services, client, Act.LOOK if retry is None else Act.ORDER)
         mails = list(services.ledger.mails(scope, since=services.clock.now() - SHOWN))
         if retry is not None:
             raise typer.Exit(_retry(services, scope, find_mail(mails, retry)))
@@ -132,14 +142,15 @@ def outbox(
         raise typer.Exit(outbox_status(mails))
 
 
-def read_night(services: Services, name: str, day: date | None) -> Night:
+def read_night(services: Services, name: str, day: date | None, act: Act = Act.LOOK) -> Night:
     """The night of a client that ended on a day, or the one that goes on.
 
     Raises:
         InputError: no such client, or a day still to come.
+        NotAllowed: this person may not look at it, or, with `Act.ORDER`, not send it.
     """
+    client = visible_client(services, name, act, "send reports of" if act is Act.ORDER else "")
     inventory = services.inventories.current()
-    client = find_client(inventory, name)
     now = services.clock.now()
     window = night_period(client, now) if day is None else period_ending_on(client, day, now)
     return Night(client, window, preview(services.ledger, inventory.provider, client, window, window.until))
@@ -164,13 +175,25 @@ def open_in_browser(found: Night) -> str:
 
 def _send(services: Services, found: Night) -> Exit:
     provider = services.inventories.current().provider
+    began = services.clock.now()
     revision = next_revision(services.ledger, found.client, found.window)
     outcome = night_report(services.ledger, provider, found.client, found.window, services.clock, revision=revision)
     done = deliver_due(services.ledger, services.mailer, services.clock)
+    if not acting(services).technician.sees_all:
+        mails = services.ledger.mails(Scope.of(found.client.client), since=began)
+        done = delivered(mails, done.stopped)
     typer.echo(outcome.subject)
     for line in sending_words(outcome, done):
         typer.echo(line)
     return sending_status(outcome, done)
+
+
+def delivered(mails: Sequence[MailRecord], stopped: str) -> Delivered:
+    """What became of these messages, whoever sent them: a round of sending counts every client's."""
+    done = Delivered(stopped=stopped)
+    for sent in (_SENT[mail.state] for mail in mails if mail.state in _SENT):
+        done = done.plus(sent)
+    return done
 
 
 def sending_words(outcome: ReportOutcome, done: Delivered) -> list[str]:
@@ -193,9 +216,12 @@ def sending_status(outcome: ReportOutcome, done: Delivered) -> Exit:
 
 def _retry(services: Services, scope: Scope, mail: MailRecord) -> Exit:
     now = services.clock.now()
-    if not services.ledger.requeue_mail(scope, mail.id, getpass.getuser(), now):
+    if not services.ledger.requeue_mail(scope, mail.id, acting(services).login, now):
         raise InputError(f"Message {mail.id[:8]} {STATES[mail.state]}; there is nothing to try again.")
     done = deliver_due(services.ledger, services.mailer, services.clock)
+    if not acting(services).technician.sees_all:
+        mails = services.ledger.mails(scope, since=mail.created_at)
+        done = delivered([one for one in mails if one.id == mail.id], done.stopped)
     typer.echo(f"{done.accepted} accepted by the relay" + (f"; {done.stopped}" if done.stopped else ""))
     return Exit.OK if done.accepted else Exit.UNKNOWN
 

@@ -1,92 +1,38 @@
-"""`ronde run`, `round`, `runs`, `show`, `cancel`: ordering and looking at runs."""
+"""`ronde runs`, `show`, `cancel`, `pause`, `resume`: looking at runs, and stopping them."""
 
-import getpass
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import timedelta
+from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.live import Live
 
-from ronde.adapters.queue.heartbeat import Heartbeat
-from ronde.bootstrap import Services, build, build_here
-from ronde.cli.out import INTERRUPTED, complain, console, exit_for, print_json, told_errors
-from ronde.cli.runs_view import progress, run_page, runs_table
-from ronde.cli.scope import everyone, scope_of
-from ronde.cli.signals import asked_to_stop
+from ronde.bootstrap import build
+from ronde.cli.acting import acting
+from ronde.cli.archive import save_archive
+from ronde.cli.options import FormerOption, JsonOption, RunArgument
+from ronde.cli.out import console, print_json, told_errors
+from ronde.cli.runs_view import run_page, runs_table
+from ronde.cli.scope import scope_of
 from ronde.engine.firing import send_due
-from ronde.engine.ordering import Request, order, settle, work_through
 from ronde.model.errors import InputError
-from ronde.model.records import RunRecord, Scope
+from ronde.model.people import Act
+from ronde.model.records import RunRecord
 from ronde.model.run import RUN_OPEN
 from ronde.model.units import parse_duration
-from ronde.model.verdict import Verdict
 from ronde.reports.interface import run_view
 
-ClientOption = Annotated[str | None, typer.Option("--client", help="Limit to this client.")]
-FormerOption = Annotated[
-    str | None, typer.Option("--client", help="Limit to this client, even one that has left the inventory.")
-]
-RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or the beginning of it.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON; its schema: ronde schema run.")]
-HereOption = Annotated[bool, typer.Option("--here", help="Work in this process: no broker, no beat, no worker needed.")]
-ReasonOption = Annotated[str, typer.Option("--reason", help="Why; recorded with the run.")]
-DetachOption = Annotated[bool, typer.Option("--detach", help="Print the run's id and return; workers do the rest.")]
 WIDE = 100  # columns from which on a list tells who ordered each run
-
-
-def run(
-    playbook: Annotated[str, typer.Argument(help="area/name, for example backup/check")],
-    client: ClientOption = None,
-    host: Annotated[
-        list[str] | None, typer.Option("--host", help="Host, vCenter or tag:NAME; may be repeated.")
-    ] = None,
-    param: Annotated[list[str] | None, typer.Option("--param", help="name=value; may be repeated.")] = None,
-    reason: ReasonOption = "",
-    here: HereOption = False,
-    detach: DetachOption = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Run a playbook now and wait for its result.
-
-    Exit status: 0 all ok, 1 warnings or failures, 2 usage, 3 unknown and nothing worse.
-
-    Example: ronde run backup/check --client commune-exemple --host srv-fichiers
-    """
-    with told_errors():
-        if host and client is None:
-            raise InputError("--host needs --client: host names are only unique within a client.")
-        wish = _request(playbook, client, host, param, reason=reason, here=here)
-        _carry_out(wish, here=here, detach=detach, as_json=as_json)
-
-
-def round_(
-    client: Annotated[str | None, typer.Argument(help="Only this client.")] = None,
-    reason: ReasonOption = "",
-    here: HereOption = False,
-    detach: DetachOption = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Make the whole round now: every backup and every virtual machine, of all clients or one.
-
-    Exit status as for `ronde run`.
-
-    Example: ronde round commune-exemple --here
-    """
-    with told_errors():
-        wish = _request("round/night", client, None, None, reason=reason, here=here)
-        _carry_out(wish, here=here, detach=detach, as_json=as_json)
 
 
 def show(
     reference: RunArgument,
     client: FormerOption = None,
     output: Annotated[bool, typer.Option("--output", help="Also what was asked and what came back.")] = False,
+    save: Annotated[
+        Path | None, typer.Option("--save", help="Write all that was said into one archive: FILE.tar.gz")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show one run: its jobs, what was found, and with --output the evidence.
+    """Show one run: its plan and who approved it, its jobs step by step, what was found; with --output the evidence.
 
     Example: ronde show 8f2c --output
     """
@@ -94,11 +40,17 @@ def show(
         services = build()
         scope = scope_of(services, client)
         record = services.ledger.run(scope, reference)
+        approval = services.ledger.approval(scope, record.id)
         if as_json:
-            print_json(run_view(record, services.clock.now()).model_dump(mode="json"))
+            print_json(run_view(record, services.clock.now(), approval).model_dump(mode="json"))
             return
-        evidence = {job.id: services.ledger.evidence(scope, job.id) for job in record.jobs} if output else {}
-        console().print(run_page(record, evidence, services.clock.now()))
+        wanted = output or save is not None
+        evidence = {job.id: services.ledger.evidence(scope, job.id) for job in record.jobs} if wanted else {}
+        if save is not None:
+            count = save_archive(save, record, evidence)
+            typer.echo(f"{count} answers are in {save}.")
+            return
+        console().print(run_page(record, evidence, services.clock.now(), approval))
 
 
 def runs(
@@ -121,118 +73,74 @@ def runs(
         scope = scope_of(services, client)
         records = services.ledger.runs(scope, since=now - span, limit=limit)
         if as_json:
-            print_json([run_view(record, now).model_dump(mode="json") for record in records])
+            views = [run_view(record, now, services.ledger.approval(scope, record.id)) for record in records]
+            print_json([view.model_dump(mode="json") for view in views])
             return
         screen = console()
         screen.print(runs_table(records, now, wide=screen.width >= WIDE))
 
 
-def cancel(reference: RunArgument, client: FormerOption = None) -> None:
-    """Stop a run: what is queued at once, what is running at its next heartbeat.
+def cancel(
+    reference: RunArgument,
+    client: FormerOption = None,
+    at_once: Annotated[
+        bool, typer.Option("--now", help="Also end the step in hand on the host; what had begun is told.")
+    ] = False,
+) -> None:
+    """Stop a run: what is queued at once, what is running before its next step.
 
     Example: ronde cancel 8f2c
     """
     with told_errors():
         services = build()
-        scope = scope_of(services, client)
+        scope = scope_of(services, client, Act.ORDER)
         record = services.ledger.run(scope, reference)
-        asked = services.ledger.cancel_run(scope, record.id, getpass.getuser(), services.clock.now())
+        asked = services.ledger.cancel_run(
+            scope, record.id, acting(services).login, services.clock.now(), at_once=at_once
+        )
         services.ledger.advance(record.id, services.clock.now())
         if not asked:
             raise InputError(f"{record.id} has no job that could still be stopped; there is nothing to cancel.")
         typer.echo(f"{record.id} is asked to stop.")
 
 
-def _request(
-    playbook: str, client: str | None, host: list[str] | None, param: list[str] | None, *, reason: str, here: bool
-) -> Request:
-    parameters = {}
-    for text in param or []:
-        name, equals, value = text.partition("=")
-        if not equals or not name:
-            raise InputError(f'--param "{text}" is not name=value')
-        parameters[name] = value
-    clients = [client] if client else []
-    return Request(playbook, clients, host or [], getpass.getuser(), reason, parameters, once=here)
+def pause(reference: RunArgument, client: FormerOption = None) -> None:
+    """Begin nothing more of a run that goes in rings; what runs goes on, and every target keeps its place.
 
-
-def _carry_out(request: Request, *, here: bool, detach: bool, as_json: bool) -> None:
-    if here and detach:
-        raise InputError("--here and --detach exclude each other: nobody would do the work.")
-    services = build_here() if here else build()
-    try:
-        if here:
-            settle(services.engine)
-        run_id = order(services.engine, request)
-        if not here:
-            send_due(services.engine, run_id)
-        if detach:
-            print_json({"run": run_id}) if as_json else typer.echo(run_id)
-            return
-        record = _watched(services, run_id, here=here, quiet=as_json)
-        if as_json:
-            print_json(run_view(record, services.clock.now()).model_dump(mode="json"))
-        else:
-            console().print(run_page(record, {}, services.clock.now()))
-    finally:
-        services.close()
-    raise typer.Exit(exit_for([job.verdict or Verdict.UNKNOWN for job in record.jobs]))
-
-
-def _watched(services: Services, run_id: str, *, here: bool, quiet: bool) -> RunRecord:
-    """The run when it has ended.
-
-    Ctrl-C stops work that is done here, as `ronde cancel` would; a run that workers do is only left, and goes on.
+    Example: ronde pause 8f2c
     """
-    scope = everyone(services)
-    try:
-        with _shown_progress(quiet=quiet) as tell:
-            return _here(services, run_id, scope, tell) if here else _follow(services, run_id, scope, tell)
-    except KeyboardInterrupt:
-        words = "Interrupted; what was running is taken up by no one" if here else "Left; the run goes on"
-        complain(f"{words}.\nronde show {run_id[:8]}\nronde cancel {run_id[:8]}")
-        raise typer.Exit(INTERRUPTED) from None
+    with told_errors():
+        services = build()
+        scope = scope_of(services, client, Act.ORDER)
+        record = services.ledger.run(scope, reference)
+        if not services.ledger.pause_run(scope, record.id, acting(services).login, services.clock.now()):
+            raise InputError(_not_to("paused", record))
+        typer.echo(f"{record.id[:8]} is paused. Go on with: ronde resume {record.id[:8]}")
 
 
-def _here(services: Services, run_id: str, scope: Scope, tell: Callable[[RunRecord], None]) -> RunRecord:
-    heart = Heartbeat(services.holding.beat, every=services.settings.heartbeat)
-    heart.start()
-    threads = services.settings.threads
-    try:
-        with asked_to_stop() as stop:
-            return work_through(services.engine, run_id, scope, threads=threads, tell=tell, stop=stop)
-    finally:
-        heart.stop()
+def resume(reference: RunArgument, client: FormerOption = None) -> None:
+    """Go on with a paused run, by the plan that it has.
+
+    Example: ronde resume 8f2c
+    """
+    with told_errors():
+        services = build()
+        scope = scope_of(services, client, Act.ORDER)
+        record = services.ledger.run(scope, reference)
+        if not services.ledger.resume_run(scope, record.id, acting(services).login, services.clock.now()):
+            raise InputError(_not_to("resumed", record))
+        send_due(services.engine, record.id)
+        typer.echo(f"{record.id[:8]} goes on.")
 
 
-def _follow(services: Services, run_id: str, scope: Scope, tell: Callable[[RunRecord], None]) -> RunRecord:
-    """Wait for workers; says so, once, when none seems to be there."""
-    started = time.monotonic()
-    warned = False
-    while True:
-        record = services.ledger.run(scope, run_id)
-        tell(record)
-        if record.state not in RUN_OPEN:
-            return record
-        if not warned and time.monotonic() - started > 10 and _nobody_works(services):
-            warned = True
-            complain(f"No worker is alive; {run_id} waits in the ledger. Start `ronde up`, or use --here.")
-        time.sleep(0.25)
-
-
-def _nobody_works(services: Services) -> bool:
-    now = services.clock.now()
-    seen = services.ledger.health(now).workers.values()
-    fresh = timedelta(seconds=services.settings.lease)
-    return not any("work" in queues and now - at < fresh for at, queues in seen)
-
-
-@contextmanager
-def _shown_progress(*, quiet: bool) -> Iterator[Callable[[RunRecord], None]]:
-    """A live display on a terminal; nothing where the output is read by a program."""
-    screen = console()
-    if quiet or not screen.is_terminal:
-        yield lambda _record: None
-        return
-    with Live(console=screen, transient=True, refresh_per_second=5) as live:
-        yield lambda record: live.update(progress(record))
+def _not_to(done: str, record: RunRecord) -> str:
+    """Why a run cannot be paused or resumed, as far as whoever asks may know."""
+    if record.state not in RUN_OPEN:
+        why = "it has ended"
+    elif all(job.ring is None for job in record.jobs):
+        why = "it goes in no rings; ronde cancel stops it"
+    elif bool(record.paused_by) == (done == "paused"):
+        why = f"{record.paused_by} has paused it" if record.paused_by else "nobody has paused it"
+    else:
+        why = "it acts on more clients than yours"
+    return f"{record.id[:8]} cannot be {done}: {why}."

@@ -1,5 +1,6 @@
 """How runs look in a terminal."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -9,11 +10,15 @@ from rich.table import Table
 from rich.text import Text
 
 from ronde.cli.out import COLOURS, SHAPES, one_line, safe, shaped
+from ronde.cli.procedure_view import head_lines, is_procedure, procedure_lines
+from ronde.model.approvals import Approval
 from ronde.model.check import Finding
 from ronde.model.records import CheckRecord, EvidenceRecord, JobRecord, RunRecord, Trouble
 from ronde.model.redaction import sanitise_terminal
 from ronde.model.run import JOB_OPEN, RUN_OPEN, JobState, RunState
 from ronde.model.verdict import Level, Severity, Verdict
+from ronde.reports.step_lines import step_lines
+from ronde.reports.work import PROCEDURE_KINDS
 
 LEVELS = {
     Level.REACHABLE: "reachable",
@@ -44,22 +49,29 @@ def progress(record: RunRecord) -> RenderableType:
     done = [job for job in record.jobs if job.state not in JOB_OPEN]
     table.add_row(Text(f"{record.playbook} · {record.id[:8]}", style="bold"), f"{len(done)}/{len(record.jobs)} done")
     for job in [job for job in record.jobs if job.state in JOB_OPEN][:12]:
-        words = "running" if job.state is JobState.RUNNING else "waiting"
+        words = ("running" if job.state is JobState.RUNNING else "waiting") + ring_words(job)
         tries = f"try {job.attempt} · {safe(job.trouble.message)}" if job.trouble else ""
         table.add_row(f"{safe(job.target.client)} · {safe(job.target.name)}", words, tries)
     return table
 
 
-def run_page(record: RunRecord, evidence: Mapping[str, Sequence[EvidenceRecord]], now: datetime) -> RenderableType:
-    """A whole run: the head, then jobs and checks, worst first, then what was not verified."""
+def run_page(
+    record: RunRecord,
+    evidence: Mapping[str, Sequence[EvidenceRecord]],
+    now: datetime,
+    approval: Approval | None = None,
+) -> RenderableType:
+    """A whole run: the head, then jobs with their steps or checks, worst first, then what was not verified."""
     verdict = record.verdict or Verdict.UNKNOWN
     head = Text.from_markup(
         f"[bold]{safe(record.playbook)}[/] · {record.id} · {record.state} · {shaped(verdict, verdict.value)}"
     )
     told = f"ordered by {record.requested_by} {record.created_at:%d %b %Y %H:%M} UTC"
+    told += f", paused by {record.paused_by}" if record.paused_by and record.state in RUN_OPEN else ""
     lines: list[RenderableType] = [
         head,
         Text(one_line(told + (f": {record.reason}" if record.reason else "")), style="dim"),
+        *head_lines(record, approval, now),
         Text(),
     ]
     for job in sorted(record.jobs, key=lambda job: -(job.verdict or Verdict.UNKNOWN).rank):
@@ -87,6 +99,14 @@ def runs_table(records: Iterable[RunRecord], now: datetime, *, wide: bool) -> Re
     return table if table.row_count else Text("No run in that time.")
 
 
+def ring_words(job: JobRecord) -> str:
+    """The ring of a target, and before when it is not begun; empty for a run that goes in none."""
+    if job.ring is None:
+        return ""
+    later = job.state is JobState.WAITING and job.not_before is not None
+    return f" · ring {job.ring}" + (f", not before {job.not_before:%H:%M} UTC" if later else "")
+
+
 def _clients(record: RunRecord) -> str:
     names = sorted({job.target.client for job in record.jobs})
     return safe(", ".join(names[:2]) + (f" +{len(names) - 2}" if len(names) > 2 else ""))
@@ -95,8 +115,10 @@ def _clients(record: RunRecord) -> str:
 def _result(record: RunRecord) -> str:
     """The verdict of a run that has ended; the state of one that has none yet, or was stopped."""
     verdict = record.verdict or Verdict.UNKNOWN
+    if record.state is RunState.PENDING_APPROVAL:
+        return shaped(verdict, "to approve")
     ended = record.state not in RUN_OPEN and record.state is not RunState.CANCELLED
-    return shaped(verdict, verdict.value if ended else record.state.value)
+    return shaped(verdict, verdict.value if ended else "paused" if record.paused_by else record.state.value)
 
 
 def _job(job: JobRecord, evidence: Sequence[EvidenceRecord], now: datetime) -> list[RenderableType]:
@@ -104,13 +126,20 @@ def _job(job: JobRecord, evidence: Sequence[EvidenceRecord], now: datetime) -> l
     lines: list[RenderableType] = [
         Text.from_markup(
             f"{shaped(verdict, '')}[bold]{safe(job.target.client)} · {safe(job.target.name)}[/]"
-            f"  {safe(job.playbook)} · {job.state}" + (f" · try {job.attempt}" if job.attempt > 1 else "")
+            f"  {safe(job.playbook)} · {job.state}{ring_words(job)}"
+            + (f" · try {job.attempt}" if job.attempt > 1 else "")
         )
     ]
     if job.trouble:
         lines.append(Padding(Text(one_line(str(job.trouble))), (0, 0, 0, 2)))
-    fine = [check for check in job.checks if _simply_fine(check)]
-    for check in sorted(job.checks, key=lambda check: (-check.verdict.rank, check.kind, check.subject)):
+    examined = job.checks
+    if is_procedure(job):
+        lines += procedure_lines(job, _by_subject(evidence))
+        steps = {line.id for line in step_lines(job)}
+        examined = tuple(check for check in job.checks if check.kind not in PROCEDURE_KINDS)
+        evidence = [item for item in evidence if item.subject not in steps]
+    fine = [check for check in examined if _simply_fine(check)]
+    for check in sorted(examined, key=lambda check: (-check.verdict.rank, check.kind, check.subject)):
         if not _simply_fine(check):
             lines += _check(check, now, job.trouble)
     for kind, words in _IN_ORDER.items():
@@ -119,6 +148,13 @@ def _job(job: JobRecord, evidence: Sequence[EvidenceRecord], now: datetime) -> l
             lines.append(Padding(Text.from_markup(shaped(Verdict.OK, f"{count} {words}")), (0, 0, 0, 2)))
     lines += [Padding(_exchange(item), (0, 0, 0, 4)) for item in evidence]
     return [*lines, Text()]
+
+
+def _by_subject(evidence: Sequence[EvidenceRecord]) -> dict[str, list[RenderableType]]:
+    found: dict[str, list[RenderableType]] = defaultdict(list)
+    for item in evidence:
+        found[item.subject].append(_exchange(item))
+    return found
 
 
 # Kinds of check that come by the hundred: when nothing is to be said about them, they are counted.

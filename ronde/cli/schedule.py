@@ -12,13 +12,13 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from ronde.bootstrap import build
 from ronde.cli.inventory import valid_inventory
 from ronde.cli.out import complain, console, print_json, told_errors
 from ronde.engine.ordering import find_client
 from ronde.model.inventory import Client, Inventory, Schedule
 from ronde.model.schedule import clock_note, occurrences
 from ronde.model.units import format_duration
-from ronde.settings import load_settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ def schedule(
     Example: ronde schedule client-example --days 30
     """
     with told_errors():
-        clients = _chosen(valid_inventory(load_settings()), client)
+        clients = _chosen(valid_inventory(build()), client)
         now = datetime.now(UTC)
         found = list(islice(coming(clients, now, now + timedelta(days=days)), most + 1))
         if as_json:

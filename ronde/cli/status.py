@@ -11,21 +11,26 @@ from rich.table import Table
 from rich.text import Text
 
 from ronde.bootstrap import Services, build
+from ronde.cli.acting import acting
 from ronde.cli.out import COLOURS, SHAPES, console, exit_for, one_line, print_json, safe, shaped, told_errors
 from ronde.cli.runs_view import age
-from ronde.engine.ordering import find_client
+from ronde.cli.scope import visible, visible_client
+from ronde.cli.vitals import health_for
 from ronde.model.errors import InputError
 from ronde.model.inventory import Client
 from ronde.model.records import Scope
 from ronde.model.schedule import next_occurrence, occurrences
 from ronde.model.units import parse_duration
-from ronde.reports.board import FRESH, Board, Cell, board, board_json
-from ronde.reports.board_problems import ClientNight, Problem
+from ronde.reports.board import FRESH, NONE, Board, Cell, board, board_json
+from ronde.reports.board_problems import ClientNight
 from ronde.reports.material import NightMaterial, Period
 from ronde.reports.night import night_view
+from ronde.reports.problem import Problem
 from ronde.reports.sending import gather
 
 NIGHT = timedelta(hours=24)
+KINDS = ("backups", "machines", "patches", "runs", "report")
+NAME_WIDTH = 12  # of a client, at least: whoever is narrower wraps
 MISSED_SHOWN = 5  # the newest; a schedule of every minute is missed by the hundred
 
 
@@ -36,7 +41,8 @@ def status(
 ) -> None:
     """Show the last night: clients by kinds, worst first, what could not be verified included.
 
-    The column report tells when it was sent, is due, or that it is held; then every problem with what to do next.
+    The column runs tells of what was to act: what stands half done, waits for an approval, or was held back. The column
+    report tells when it was sent, is due, or that it is held. Then every problem with what to do next.
 
     Exit status: 0 all ok, 1 warnings or failures, 3 unknown and nothing worse.
 
@@ -63,12 +69,13 @@ def read_board(services: Services, only: str | None, span: timedelta = NIGHT) ->
 
     Raises:
         InputError: no such client.
+        NotAllowed: not one of this person's.
     """
-    inventory = services.inventories.current()
+    person = acting(services)
+    chosen = visible(services, person).clients.values() if only is None else [visible_client(services, only)]
     now = services.clock.now()
-    chosen = inventory.clients.values() if only is None else [find_client(inventory, only)]
     nights = [_night(services, found, now, span) for found in chosen]
-    return board(nights, services.ledger.health(now), now)
+    return board(nights, health_for(services, person, now), now)
 
 
 def _night(services: Services, client: Client, now: datetime, span: timedelta) -> ClientNight:
@@ -122,12 +129,14 @@ def board_page(value: Board, zone: ZoneInfo) -> RenderableType:
 
 
 def _table(value: Board, zone: ZoneInfo) -> Table:
+    always = ("backups", "machines", "report")
+    kinds = [name for name in KINDS if name in always or any(getattr(row, name).words != NONE for row in value.rows)]
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("", overflow="fold")
-    for name in ("backups", "machines", "report"):
-        table.add_column(name, no_wrap=True)
+    table.add_column("", overflow="fold", min_width=NAME_WIDTH)
+    for name in kinds:
+        table.add_column(name, overflow="fold", no_wrap=name == "report", min_width=len(name))
     for row in value.rows:
-        cells = (_cell(cell, zone, value.now) for cell in (row.backups, row.machines, row.report))
+        cells = (_cell(getattr(row, name), zone, value.now) for name in kinds)
         table.add_row(shaped(row.verdict, safe(row.name)), *cells)
     return table
 

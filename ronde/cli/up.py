@@ -8,6 +8,7 @@ import typer
 
 from ronde.adapters.supervisor import Child, Supervisor, broker_command
 from ronde.bootstrap import Services, build
+from ronde.cli.acting import own_hand
 from ronde.cli.out import told_errors
 
 
@@ -23,6 +24,7 @@ def up(
     """
     with told_errors():
         services = build(role="up")
+        own_hand(services, "start the service")
         inventory = services.inventories.current()
         services.ledger.upgrade()
         services.close()

@@ -8,9 +8,10 @@ import typer
 from ronde.adapters.vsphere import ShownCertificate, scan_certificate
 from ronde.bootstrap import build
 from ronde.cli.out import told_errors
-from ronde.engine.ordering import find_client
+from ronde.cli.scope import visible_client
 from ronde.model.errors import InputError
 from ronde.model.inventory import Client, VCenter
+from ronde.model.people import Act
 from ronde.model.words import hint
 
 app = typer.Typer(
@@ -38,7 +39,7 @@ def pin(
     """
     with told_errors():
         services = build()
-        entry = _entry(find_client(services.inventories.current(), client), vcenter)
+        entry = _entry(visible_client(services, client, Act.ORDER, "pin certificates of"), vcenter)
         shown = scan_certificate(entry.address, entry.port)
         typer.echo(f"{vcenter} ({entry.address}:{entry.port}) shows SHA-256 {shown.fingerprint}")
         target = services.settings.certificates / entry.certificate

@@ -32,7 +32,7 @@ def first(tmp_path: Path) -> Path:
 def test_the_first_inventory_is_valid_and_says_what_is_left_to_do(first: Path) -> None:
     result = ronde("inventory", "check")
     assert result.exit_code == 0
-    assert result.stdout == f"{first}: valid. 1 client, 1 host, 2 backups, 0 vCenters, 2 schedules; 1 warning.\n"
+    assert result.stdout == f"{first}: valid. 1 client, 1 host, 2 backups, 0 vCenters, 3 schedules; 1 warning.\n"
     assert result.stderr.endswith(
         "no host_key is pinned: connections are refused until: ronde host enrol srv-files (warning)\n"
     )
@@ -43,17 +43,27 @@ def test_what_is_commented_out_in_the_first_inventory_is_valid_too(first: Path) 
     opened: list[str] = []
     inside = False
     for line in path.read_text().splitlines():
-        inside = line in {"# vcenters:", "# exempt:"} or (inside and line.startswith("#"))
+        inside = line.startswith(("# vcenters:", "# windows:", "# exempt:")) or (inside and line.startswith("#"))
         opened.append(line.removeprefix("# ") if inside else line)
     text = "\n".join(opened).replace("  # snapshots:", "  snapshots:")
     assert "\nvcenters:\n  vc1:\n" in text
+    assert "\nholidays: {calendar: fr" in text
     path.write_text(text)
     pem = first / "certificates" / "client-example" / "vc1.pem"
     pem.parent.mkdir()
     pem.write_text("-----BEGIN CERTIFICATE-----\n")
     result = ronde("inventory", "check")
     assert result.exit_code == 0, result.stderr
-    assert "1 vCenter, 3 schedules" in result.stdout
+    assert "1 vCenter, 4 schedules" in result.stdout
+
+
+def test_the_technicians_and_rules_of_the_first_inventory_are_valid_too(first: Path) -> None:
+    path = first / FIRST[0]
+    head, _, people = path.read_text().partition("# technicians:\n")
+    lines = ["# technicians:", *people.splitlines()]
+    path.write_text(head + "\n".join(line.removeprefix("# ") for line in lines if not line.startswith("# Every")))
+    assert ronde("inventory", "check").exit_code == 0, ronde("inventory", "check").stderr
+    assert "may not see" in ronde("inventory", "show", "client-example").stderr
 
 
 def test_the_placeholders_are_recognisable(first: Path) -> None:
