@@ -7,9 +7,12 @@ from datetime import datetime, timedelta
 from ronde.model.records import Health, OccurrenceRecord
 from ronde.model.run import MailState
 from ronde.model.verdict import Verdict, worst
-from ronde.reports.board_problems import ClientNight, Problem, problems_of
-from ronde.reports.view import MachineGroup
+from ronde.reports.board_problems import ClientNight, problems_of
+from ronde.reports.board_work import Need
+from ronde.reports.problem import Problem
+from ronde.reports.view import MachineGroup, PatchLine
 
+NONE = "none"  # the words of a kind of which a client has nothing
 FRESH = timedelta(minutes=3)  # three roll calls: a beat that is silent for longer is not alive
 WORDS = {Verdict.OK: "ok", Verdict.WARNING: "to see", Verdict.UNKNOWN: "unknown", Verdict.FAILED: "failed"}
 
@@ -25,13 +28,15 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One client on the board."""
+    """One client on the board; `runs` is of everything that was to act."""
 
     client: str
     name: str
     verdict: Verdict
     backups: Cell
     machines: Cell
+    patches: Cell
+    runs: Cell
     report: Cell
 
 
@@ -77,15 +82,28 @@ def board(nights: Sequence[ClientNight], health: Health, now: datetime) -> Board
 
 def _row(night: ClientNight) -> Row:
     view = night.view
-    report = _report(night)
+    report, runs = _report(night), _runs(night)
     return Row(
         client=view.client,
         name=view.name,
-        verdict=worst([view.verdict, report.verdict]),
+        verdict=worst([view.verdict, runs.verdict, report.verdict]),
         backups=_cell([line.verdict for line in view.backups]),
         machines=_cell([verdict for group in view.machines for verdict in _group(group)]),
+        patches=_patches(view.patches),
+        runs=runs,
         report=report,
     )
+
+
+def _runs(night: ClientNight) -> Cell:
+    """The most pressing kind is counted; the others are told below. `none`: nothing was to act."""
+    found = night.work
+    if not found:
+        return Cell(Verdict.OK, "ok" if night.view.changes else NONE)
+    first = found[0].need
+    alike = [one for one in found if one.need is first]
+    count = len({one.job.run for one in alike}) if first is Need.APPROVAL else len(alike)  # one word releases a run
+    return Cell(worst([one.verdict for one in found]), f"{count} {first}")
 
 
 def _group(group: MachineGroup) -> list[Verdict]:
@@ -97,10 +115,18 @@ def _group(group: MachineGroup) -> list[Verdict]:
 def _cell(verdicts: Sequence[Verdict]) -> Cell:
     """The two worst kinds are counted; nothing expected is `none`, which weighs nothing here (the row is `unknown`)."""
     if not verdicts:
-        return Cell(Verdict.OK, "none")
+        return Cell(Verdict.OK, NONE)
     counts = {verdict: verdicts.count(verdict) for verdict in (Verdict.FAILED, Verdict.UNKNOWN, Verdict.WARNING)}
     words = [f"{count} {WORDS[verdict]}" for verdict, count in counts.items() if count]
     return Cell(worst(verdicts), ", ".join(words[:2]) or "ok")
+
+
+def _patches(lines: Sequence[PatchLine]) -> Cell:
+    """The worst kind is counted; where all is known and nothing has failed, the updates that wait."""
+    found, waiting = _cell([line.verdict for line in lines]), sum(line.waiting or 0 for line in lines)
+    if found.verdict in {Verdict.FAILED, Verdict.UNKNOWN} or not waiting:
+        return Cell(found.verdict, found.words.partition(",")[0])
+    return Cell(found.verdict, f"{waiting} pending")
 
 
 def _report(night: ClientNight) -> Cell:
@@ -135,7 +161,7 @@ def board_json(value: Board) -> Mapping[str, object]:
                 "verdict": row.verdict.value,
                 **{
                     kind: {"verdict": cell.verdict.value, "words": cell.words, "at": _iso(cell.at)}
-                    for kind, cell in (("backups", row.backups), ("machines", row.machines), ("report", row.report))
+                    for kind, cell in _cells(row)
                 },
             }
             for row in value.rows
@@ -161,6 +187,11 @@ def board_json(value: Board) -> Mapping[str, object]:
             "unsent_mails": value.health.unsent_mails,
         },
     }
+
+
+def _cells(row: Row) -> tuple[tuple[str, Cell], ...]:
+    checks = ("backups", row.backups), ("machines", row.machines), ("patches", row.patches)
+    return (*checks, ("runs", row.runs), ("report", row.report))
 
 
 def _iso(at: datetime | None) -> str | None:

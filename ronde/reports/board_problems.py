@@ -7,20 +7,13 @@ from datetime import datetime
 from ronde.model.records import CheckRecord, JobRecord, MailRecord
 from ronde.model.run import MailState
 from ronde.model.verdict import Severity, Verdict
+from ronde.reports.board_work import Needed, needed, work_problems
 from ronde.reports.material import NightMaterial
+from ronde.reports.problem import Problem
 from ronde.reports.rules import NOT_VERIFIED
+from ronde.reports.standing import PATCHES, examines
 from ronde.reports.view import NightView
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing that needs somebody: where, what with the figures, and what to do next, mostly a command to type."""
-
-    client: str
-    verdict: Verdict
-    where: str
-    words: tuple[str, ...]
-    actions: tuple[str, ...]
+from ronde.reports.work import PROCEDURE_KINDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +31,24 @@ class ClientNight:
     report_due: datetime | None = None
     report_next: datetime | None = None
 
+    @property
+    def work(self) -> list[Needed]:
+        """The procedures that need somebody, most pressing first."""
+        return needed(self.view, self.material)
+
 
 def problems_of(night: ClientNight) -> list[Problem]:
     """Everything that is not in order; never empty for a client whose verdict is not `ok`."""
-    found = [*_checks(night), *_unproven(night), *_report(night)]
+    work = work_problems(night.view.client, night.work, night.view.now)
+    found = [*work, *_checks(night), *_unproven(night), *_unaudited(night), *_report(night)]
     return found if found or night.view.verdict is Verdict.OK else [_something(night)]
 
 
 def _checks(night: ClientNight) -> Iterator[Problem]:
-    """What checks found, in their own words."""
+    """What checks found, in their own words; steps and guards are told with their procedure."""
     client = night.view.client
     for check in night.material.checks:
-        if check.verdict is not Verdict.OK:
+        if check.verdict is not Verdict.OK and check.kind not in PROCEDURE_KINDS:
             yield Problem(client, check.verdict, _where(check), _said(check), _next_for(client, check))
 
 
@@ -69,6 +68,18 @@ def _unproven(night: ClientNight) -> Iterator[Problem]:
             yield Problem(client, machine.verdict, f"vm {machine.name}", _why(job), (action,))
         if group.verdict is not Verdict.OK and not group.exceptions and (group.vcenter, group.vcenter) not in told:
             yield Problem(client, group.verdict, f"vCenter {group.vcenter}", _why(job), (action,))
+
+
+def _unaudited(night: ClientNight) -> Iterator[Problem]:
+    """Servers whose updates should be known, and of which no believable audit speaks."""
+    told = {check.host for check in night.material.checks if check.kind == PATCHES and check.verdict is not Verdict.OK}
+    for line in night.view.patches:
+        if line.verdict is not Verdict.OK and line.host not in told:
+            jobs = [job for job in night.material.jobs if examines(job, PATCHES, PATCHES)]
+            action = _order(night.view.client, "patch/audit", line.host)
+            yield Problem(
+                night.view.client, line.verdict, f"{line.host} · updates", _why(_job_on(jobs, line.host)), (action,)
+            )
 
 
 def _report(night: ClientNight) -> Iterator[Problem]:
@@ -91,7 +102,7 @@ def _something(night: ClientNight) -> Problem:
     view = night.view
     if view.decisions:
         words, action = "the client has something to decide", f"ronde report night {view.client}"
-    elif view.backups or view.machines or view.others:
+    elif view.backups or view.machines or view.others or view.patches:
         words, action = "see the report", f"ronde report night {view.client}"
     else:
         words, action = "nothing is declared, so nothing was checked", f"ronde inventory show {view.client}"
@@ -122,6 +133,8 @@ def _next_for(client: str, check: CheckRecord) -> tuple[str, ...]:
         return (f"ronde vcenter pin {of} --replace    # once you know why", show)
     if "vm-uncovered" in codes:
         return ("in the client's file: `vm:` of the backup that covers it, or an entry under `exempt:`", show)
+    if check.kind == PATCHES:
+        return (f"ronde patches {client} --host {check.host}", _order(client, "patch/audit", check.host))
     playbook = "vsphere/snapshots" if check.kind in {"vm", "coverage", "vcenter"} else "backup/check"
     return (show, _order(client, playbook, check.host))
 

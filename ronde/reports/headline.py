@@ -6,7 +6,7 @@ from ronde.model.verdict import Verdict
 from ronde.reports.clean import shorten
 from ronde.reports.meanings import Cause
 from ronde.reports.phrases import Phrase, counted, phrase
-from ronde.reports.view import BackupLine, MachineGroup, OtherLine
+from ronde.reports.view import BackupLine, ChangeLine, MachineGroup, OtherLine, PatchLine
 
 _MOST_NAME = 32  # the verdict and the decision must both fit into the first 300 characters
 
@@ -15,7 +15,12 @@ class Tally:
     """The subjects of a night, counted by what came of them."""
 
     def __init__(
-        self, backups: Sequence[BackupLine], machines: Sequence[MachineGroup], others: Sequence[OtherLine]
+        self,
+        backups: Sequence[BackupLine],
+        machines: Sequence[MachineGroup],
+        others: Sequence[OtherLine],
+        changes: Sequence[ChangeLine] = (),
+        patches: Sequence[PatchLine] = (),
     ) -> None:
         exceptions = [line for group in machines for line in group.exceptions]
         self.backups = backups
@@ -31,15 +36,27 @@ class Tally:
         self.failed_groups = [group for group in machines if group.problems and group.verdict is Verdict.FAILED]
         self.failed_others = [line for line in others if line.verdict is Verdict.FAILED]
         self.unknown_others = [line for line in others if line.verdict is Verdict.UNKNOWN]
+        self.failed_patches = [line for line in patches if line.verdict is Verdict.FAILED]
+        self.unknown_patches = [line for line in patches if line.verdict is Verdict.UNKNOWN]
+        self.unfinished = [line for line in changes if line.verdict is Verdict.FAILED]
+        self.unknown_changes = [line for line in changes if line.verdict is Verdict.UNKNOWN]
         self.warnings = sum(
-            line.verdict is Verdict.WARNING for lines in (backups, exceptions, others) for line in lines
+            line.verdict is Verdict.WARNING
+            for lines in (backups, exceptions, others, changes, patches)
+            for line in lines
         ) + sum(group.verdict is Verdict.WARNING and not group.exceptions for group in machines)
 
     @property
     def unverified(self) -> int:
         """Subjects that could not be verified; a vCenter that was not looked at counts as one."""
-        lists = (self.unknown_backups, self.unknown_machines, self.blind_groups, self.unknown_others)
-        return sum(len(lines) for lines in lists)
+        looked_at = (self.unknown_backups, self.unknown_machines, self.blind_groups, self.unknown_others)
+        return sum(len(lines) for lines in looked_at) + len(self.unknown_patches) + len(self.unknown_changes)
+
+    @property
+    def failed_checks(self) -> bool:
+        """Whether something that was examined has failed; what we did ourselves left aside."""
+        machines = self.failed_machines or self.failed_groups
+        return bool(self.failed_backups or machines or self.failed_others or self.failed_patches)
 
 
 def headline(verdict: Verdict, tally: Tally, decisions: int) -> tuple[Phrase, ...]:
@@ -47,9 +64,10 @@ def headline(verdict: Verdict, tally: Tally, decisions: int) -> tuple[Phrase, ..
     nothing_to_do = () if decisions else (phrase("There is nothing for you to do."),)
     match verdict:
         case Verdict.FAILED:
+            work = (also_unfinished(len(tally.unfinished)),) if tally.unfinished and tally.failed_checks else ()
             also = (also_unverified(tally.unverified),) if tally.unverified else ()
-            return (_failed(tally), *also, phrase("We are taking care of it."), *nothing_to_do)
-        case Verdict.UNKNOWN if not tally.all_backups and not tally.groups:
+            return (_failed(tally), *work, *also, phrase("We are taking care of it."), *nothing_to_do)
+        case Verdict.UNKNOWN if not tally.all_backups and not tally.groups and not tally.unverified:
             return (phrase("Nothing has been entrusted to us for verification yet."),)
         case Verdict.UNKNOWN:
             return (_unknown(tally), phrase("We are looking for the cause."), *nothing_to_do)
@@ -62,6 +80,12 @@ def headline(verdict: Verdict, tally: Tally, decisions: int) -> tuple[Phrase, ..
 def also_unverified(count: int) -> Phrase:
     return counted(
         "In addition, one item could not be verified.", "In addition, {n} items could not be verified.", count
+    )
+
+
+def also_unfinished(count: int) -> Phrase:
+    return counted(
+        "In addition, one intervention is not finished.", "In addition, {n} interventions are not finished.", count
     )
 
 
@@ -104,7 +128,23 @@ def _failed(tally: Tally) -> Phrase:
         return counted("{n} backup has failed.", "{n} backups have failed.", len(lines))
     if tally.failed_machines or tally.failed_groups:
         return _failed_machines(tally)
+    return _failed_elsewhere(tally)
+
+
+def _failed_elsewhere(tally: Tally) -> Phrase:
+    if tally.failed_patches and not tally.failed_others:
+        return _overdue(tally.failed_patches)
+    if not tally.failed_others:
+        return _unfinished(tally.unfinished)
     return phrase("The check of server “{where}” has failed.", where=shorten(tally.failed_others[0].where, _MOST_NAME))
+
+
+def _overdue(lines: Sequence[PatchLine]) -> Phrase:
+    if len(lines) == 1:
+        return phrase("The updates of server “{where}” need attention.", where=shorten(lines[0].host, _MOST_NAME))
+    return counted(
+        "The updates of {n} server need attention.", "The updates of {n} servers need attention.", len(lines)
+    )
 
 
 def _one_failed(line: BackupLine) -> Phrase:
@@ -134,6 +174,12 @@ def _failed_machines(tally: Tally) -> Phrase:
     return phrase("The virtualisation platform needs attention.")
 
 
+def _unfinished(lines: Sequence[ChangeLine]) -> Phrase:
+    if len(lines) == 1:
+        return phrase("An intervention is not finished on “{where}”.", where=shorten(lines[0].where, _MOST_NAME))
+    return counted("{n} intervention is not finished.", "{n} interventions are not finished.", len(lines))
+
+
 def _unknown(tally: Tally) -> Phrase:
     count, total = len(tally.unknown_backups), tally.all_backups
     if count and count == total:
@@ -153,6 +199,18 @@ def _unknown(tally: Tally) -> Phrase:
             "We could not verify {n} of your virtual machines.",
             len(tally.unknown_machines),
         )
+    return _unknown_elsewhere(tally)
+
+
+def _unknown_elsewhere(tally: Tally) -> Phrase:
+    if tally.unknown_patches and not tally.unknown_others:
+        return counted(
+            "We could not verify the updates of a server.",
+            "We could not verify the updates of {n} servers.",
+            len(tally.unknown_patches),
+        )
+    if tally.unknown_changes and not tally.unknown_others:
+        return phrase("We could not verify what came of an intervention.")
     return phrase("A check could not be completed.")
 
 
@@ -176,6 +234,15 @@ def _failed_short(tally: Tally) -> Phrase:
     machines = len(tally.failed_machines)
     if machines or tally.failed_groups:
         return counted("a machine needs attention", "{n} machines need attention", max(machines, 1))
+    return _failed_elsewhere_short(tally)
+
+
+def _failed_elsewhere_short(tally: Tally) -> Phrase:
+    if tally.failed_patches and not tally.failed_others:
+        return phrase("updates need attention")
+    if not tally.failed_checks:
+        lines = len(tally.unfinished)
+        return counted("an intervention is not finished", "{n} interventions are not finished", lines)
     return phrase("a check has failed")
 
 
@@ -185,4 +252,6 @@ def _unknown_short(tally: Tally) -> Phrase:
         return counted("one backup not verified", "{n} backups not verified", count)
     if tally.blind_groups or tally.unknown_machines:
         return phrase("virtual machines not verified")
+    if tally.unknown_patches and not tally.unknown_others:
+        return phrase("updates not verified")
     return phrase("not verified")

@@ -5,9 +5,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ronde.model.approvals import Approval, ApprovalState
 from ronde.model.check import Json
 from ronde.model.records import CheckRecord, JobRecord, RunRecord
 from ronde.model.verdict import Severity, Verdict
+from ronde.reports.step_lines import StepLine, step_lines
 
 LevelName = Literal["L0", "L1", "L2", "L3", "L4", "L5", "L6"]
 
@@ -29,7 +31,9 @@ class CheckView(_View):
     """One subject examined."""
 
     subject: str = Field(description="the backup's or the virtual machine's name")
-    kind: str = Field(description="restic, borg, dump, vm, coverage, vcenter, clock or report")
+    kind: str = Field(
+        description="restic, borg, dump, vm, coverage, vcenter, clock or report; of a procedure also step and guard"
+    )
     verdict: Verdict
     level: LevelName | None = Field(description="highest level of proof this check established; null = nothing proven")
     evidence_age_s: float | None = Field(description="age of that proof in seconds when this was printed")
@@ -45,17 +49,53 @@ class ErrorView(_View):
     permanent: bool = Field(description="whether trying again could not help")
 
 
+class StepView(_View):
+    """One step of a procedure, in the order of its plan."""
+
+    step: str = Field(description="its id; one that was included carries that one's in front: prepare.units")
+    section: str = Field(description="steps, rescue (what is done when a step failed) or always")
+    state: str = Field(
+        description="not_begun, begun, done, skipped (its condition did not hold), failed or unclear (nobody knows "
+        "what came of it: a person has to look)"
+    )
+    changed: bool = Field(description="whether it changed the target")
+    reason: str = Field(description="why it changed something, why not, or why it failed; may be empty")
+    shown: str = Field(description="the action as a person would type it")
+    began_at: datetime | None
+    ended_at: datetime | None
+
+
+class ApprovalView(_View):
+    """A second technician's word on a run."""
+
+    state: ApprovalState = Field(description="used = approved, and its run was started; it starts no other")
+    requested_at: datetime
+    expires_at: datetime = Field(description="from then on nothing can be approved or started")
+    decided_by: str | None = Field(description="a login; null until somebody decided")
+    decided_at: datetime | None
+    reason: str = Field(description="what he said to it; may be empty")
+
+
 class JobView(_View):
     """One target of the run."""
 
     client: str
     target: str = Field(description="the host's or vCenter's name in the inventory")
     playbook: str
-    state: str = Field(description="queued, running, succeeded, failed, crashed, lost, cancelled, expired, needs_human")
+    state: str = Field(
+        description="held (waits for a second technician), queued, running, succeeded, failed, crashed, lost, "
+        "cancelled, expired, skipped (a guard held it back; nothing was done) or needs_human (what came of a step is "
+        "not known)"
+    )
     verdict: Verdict = Field(description="unknown while the job is open")
     attempt: int
     error: ErrorView | None
     checks: list[CheckView]
+    not_before: datetime | None = Field(default=None, description="it does not start before; null = at once")
+    not_after: datetime | None = Field(default=None, description="later than that it is not started any more")
+    steps: list[StepView] = Field(
+        default_factory=list, description="of a procedure; empty in lists of runs, and for a job that only examines"
+    )
 
 
 class RunView(_View):
@@ -63,12 +103,18 @@ class RunView(_View):
 
     run: str = Field(description="the run's id; any unambiguous beginning of it names the run")
     playbook: str
-    state: str = Field(description="queued, running, succeeded, failed, cancelled")
+    state: str = Field(
+        description="pending_approval, queued, running, succeeded, failed (a job came to no result) or cancelled"
+    )
     verdict: Verdict = Field(description="the worst verdict of the jobs; unknown while the run is open")
     jobs: list[JobView]
+    plan: str = Field(default="", description="digest of the frozen plan, which an approval is bound to")
+    requested_by: str = Field(default="", description="a login, or the schedule")
+    reason: str = Field(default="", description="why, as whoever ordered it wrote it")
+    approval: ApprovalView | None = Field(default=None, description="null when it needs none")
 
 
-def run_view(run: RunRecord, now: datetime) -> RunView:
+def run_view(run: RunRecord, now: datetime, approval: Approval | None = None) -> RunView:
     """The interface's value of a run at an instant; what has no verdict yet is `unknown`."""
     return RunView(
         run=run.id,
@@ -76,6 +122,10 @@ def run_view(run: RunRecord, now: datetime) -> RunView:
         state=run.state.value,
         verdict=run.verdict or Verdict.UNKNOWN,
         jobs=[_job(job, now) for job in run.jobs],
+        plan=run.plan,
+        requested_by=run.requested_by,
+        reason=run.reason,
+        approval=_approval(approval) if approval else None,
     )
 
 
@@ -97,6 +147,35 @@ def _job(job: JobRecord, now: datetime) -> JobView:
         if trouble
         else None,
         checks=[_check(check, now) for check in job.checks],
+        not_before=job.not_before,
+        not_after=job.not_after,
+        steps=[_step(line) for line in step_lines(job)],
+    )
+
+
+def _step(line: StepLine) -> StepView:
+    return StepView(
+        step=line.id,
+        section=line.section,
+        state=line.state,
+        changed=line.changed,
+        reason=line.reason,
+        shown=line.shown,
+        began_at=line.began_at,
+        ended_at=line.ended_at,
+    )
+
+
+def _approval(approval: Approval) -> ApprovalView:
+    """Without the clients of the request: whoever reads this may know only some of them."""
+    request, decision = approval.request, approval.decision
+    return ApprovalView(
+        state=approval.state,
+        requested_at=request.requested_at,
+        expires_at=request.expires_at,
+        decided_by=decision.by if decision else None,
+        decided_at=decision.at if decision else None,
+        reason=decision.answer.reason if decision else "",
     )
 
 

@@ -13,8 +13,9 @@ from ronde.reports.material import NightMaterial
 from ronde.reports.meanings import Cause, explain, read_instant
 from ronde.reports.phrases import Phrase, phrase
 from ronde.reports.rules import MEANINGS, NOT_VERIFIED
-from ronde.reports.standing import FUTURE, Standing
+from ronde.reports.standing import FUTURE, PATCHES, Standing
 from ronde.reports.view import BackupLine, MachineGroup, MachineLine, OtherLine, Proof
+from ronde.reports.work import PROCEDURE_KINDS
 
 MACHINE_KINDS = ("vm", "coverage")
 _BY_WEIGHT = sorted(Severity, key=lambda severity: -severity.verdict.rank)
@@ -33,7 +34,10 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Night:
-    """One client's night, arranged: which check belongs to which subject, and whether it counts."""
+    """One client's night, arranged: which check belongs to which subject, and whether it counts.
+
+    What the steps and guards of a procedure found is no check of a backup or machine, whatever it is called.
+    """
 
     client: Client
     material: NightMaterial
@@ -42,7 +46,8 @@ class Night:
 
     @classmethod
     def of(cls, client: Client, material: NightMaterial, now: datetime) -> "Night":
-        own = [check for check in material.checks if check.client == client.client and check.kind != "report"]
+        apart = {"report", *PROCEDURE_KINDS}
+        own = [check for check in material.checks if check.client == client.client and check.kind not in apart]
         newest = sorted(own, key=lambda check: check.recorded_at)
         checks = {(check.host, check.kind, check.subject): check for check in newest}
         return cls(client, material, Standing.of(material, now), checks)
@@ -59,11 +64,11 @@ class Night:
     def others(self) -> list[OtherLine]:
         """Checks of other things on known hosts (a clock), as far as they are not in order."""
         lines = []
-        known = {"restic", "borg", "dump", "vcenter", *MACHINE_KINDS}
+        known = {"restic", "borg", "dump", "vcenter", PATCHES, *MACHINE_KINDS}
         for (host, kind, _), check in self.checks.items():
             if kind in known or host not in self.client.hosts:
                 continue
-            judged = self._judge([check], self._target(TargetKind.HOST, host))
+            judged = self.judge([check], self._target(TargetKind.HOST, host))
             if judged.verdict is not Verdict.OK:
                 lines.append(OtherLine(host, judged.verdict, judged.problems, judged.gaps))
         return sorted(lines, key=lambda line: -line.verdict.rank)
@@ -80,7 +85,7 @@ class Night:
             absent = self.standing.absence(target, backup.name, self._schedules(("backup/", "round/")))
             judged = Judged(Verdict.UNKNOWN, (), (absent,))
         else:
-            judged = self._judge([check], target)
+            judged = self.judge([check], target)
         believed = judged.verdict in _BELIEVED
         return BackupLine(
             host=host,
@@ -102,7 +107,7 @@ class Night:
         for (host, kind, subject), check in self.checks.items():
             if host == vcenter and kind in MACHINE_KINDS:
                 by_machine.setdefault(subject, []).append(check)
-        machines = {name: self._judge(checks, target) for name, checks in by_machine.items()}
+        machines = {name: self.judge(checks, target) for name, checks in by_machine.items()}
         whole = self._whole(own, target, by_machine)
         looked_at = [name for name, checks in by_machine.items() if any(check.kind == "vm" for check in checks)]
         exceptions = [
@@ -125,7 +130,7 @@ class Night:
         if own is None:
             absent = self.standing.absence(target, target.name, self._schedules(("vsphere/", "round/")))
             return Judged(Verdict.UNKNOWN, (), (absent,))
-        judged = self._judge([own], target)
+        judged = self.judge([own], target)
         counted_there = own.facts.get("machines")
         seen = sum(any(check.job == own.job and check.kind == "vm" for check in checks) for checks in machines.values())
         if not isinstance(counted_there, int) or seen >= counted_there:
@@ -135,7 +140,8 @@ class Night:
         )
         return Judged(worst([judged.verdict, Verdict.UNKNOWN]), judged.problems, (*judged.gaps, lost))
 
-    def _judge(self, checks: Sequence[CheckRecord], target: Target) -> Judged:
+    def judge(self, checks: Sequence[CheckRecord], target: Target) -> Judged:
+        """What checks of one subject come to tonight, whatever they say of themselves."""
         doubts = [doubt for check in checks if (doubt := self.standing.doubt(check, target)) is not None]
         findings = [finding for check in checks for finding in check.findings]
         verdict = worst(

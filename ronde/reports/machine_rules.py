@@ -51,6 +51,7 @@ _SNAPSHOTS: Mapping[str, Meaning] = {
     "chain-orphan": Meaning(message("Its disks hold remains of snapshots that appear in no list and keep growing.")),
     "not-quiesced": Meaning(message("Our snapshot was taken without pausing its applications.")),
     "ours-expired": Meaning(message("A snapshot of ours should have been removed.")),
+    "mark-unverified": Meaning(message("A snapshot claims to be ours and cannot be recognised as such.")),
     "memory-snapshot": Meaning(message("A snapshot was taken together with its memory.")),
     "off-with-snapshot": Meaning(
         message("It has been switched off for a long time and still has snapshots."),
@@ -82,6 +83,16 @@ _MACHINES: Mapping[str, Meaning] = {
     ),
 }
 
+_CHANGES: Mapping[str, Meaning] = {
+    "snapshot-blocked": Meaning(message("It could not be protected by a snapshot.")),
+    "change-refused": Meaning(message("A change of it was refused because it was not safe.")),
+    "change-failed": Meaning(message("The virtualisation platform could not carry out a change of it.")),
+    "change-running": Meaning(message("A change of it is not finished yet."), gap=True),
+    "change-unclear": Meaning(
+        message("Whether a change of it was carried out is not known: we look into it."), gap=True
+    ),
+}
+
 _COVERAGE: Mapping[str, Meaning] = {
     "vm-uncovered": Meaning(
         message("No backup covers it."),
@@ -102,4 +113,4 @@ _COVERAGE: Mapping[str, Meaning] = {
     "exempt-vm-missing": Meaning(message("It is exempt from backup, and no machine bears the name.")),
 }
 
-MACHINE_MEANINGS: Mapping[str, Meaning] = {**_SNAPSHOTS, **_MACHINES, **_COVERAGE}
+MACHINE_MEANINGS: Mapping[str, Meaning] = {**_SNAPSHOTS, **_MACHINES, **_CHANGES, **_COVERAGE}

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from ronde.model.records import CheckRecord, JobRecord, OccurrenceRecord
+from ronde.model.records import CheckRecord, JobRecord, OccurrenceRecord, RunRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,7 @@ class NightMaterial:
             whose job is missing, or did not succeed, is not believed.
         occurrences: what was due in the period and what became of it.
         earlier: checks before the period, newest first: the older and stronger proofs, and the last trial restore.
+        runs: whole, those that acted or were to act: in the period, still open, or left to a person some days ago.
         next_night: when the next check is due, if any schedule says so.
     """
 
@@ -43,4 +44,5 @@ class NightMaterial:
     jobs: Sequence[JobRecord] = ()
     occurrences: Sequence[OccurrenceRecord] = ()
     earlier: Sequence[CheckRecord] = ()
+    runs: Sequence[RunRecord] = ()
     next_night: datetime | None = None

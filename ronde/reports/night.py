@@ -10,12 +10,16 @@ from zoneinfo import ZoneInfo
 from ronde.model.inventory import Client, Provider
 from ronde.model.records import CheckRecord
 from ronde.model.verdict import Level, Verdict, worst
+from ronde.reports.changes import change_lines
 from ronde.reports.decisions import decisions
 from ronde.reports.headline import Tally, headline, lead, short
 from ronde.reports.lines import Night, proven
 from ronde.reports.material import NightMaterial
+from ronde.reports.patch_lines import patch_lead, patch_lines
 from ronde.reports.phrases import Phrase, phrase
-from ronde.reports.view import BackupLine, Exclusion, Gap, MachineGroup, NightView, OtherLine
+from ronde.reports.scheduled import scheduled_lines
+from ronde.reports.view import BackupLine, ChangeLine, Exclusion, Gap, MachineGroup, NightView, OtherLine, PatchLine
+from ronde.reports.work import Work
 
 Lines = tuple[list[BackupLine], list[MachineGroup], list[OtherLine]]
 
@@ -25,16 +29,19 @@ def night_view(client: Client, provider: Provider, material: NightMaterial, now:
 
     Everything the inventory expects is there, examined or not: an expected subject without a believable check is
     `unknown` with its reason. No check can be taken out of the material and leave a verdict better than `unknown`,
-    or a better one than before. `now` is the instant of the report, aware.
+    or a better one than before. What we did on the servers can make a night worse, and never better: where nothing was
+    examined, work that went well proves nothing. `now` is the instant of the report, aware.
     """
-    night = Night.of(client, material, now)
-    backups, machines, others = lines = (night.backups(), night.machines(), night.others())
+    night, work = Night.of(client, material, now), Work.of(material, client.client)
+    others = [*night.others(), *scheduled_lines(client, material, work)]
+    backups, machines, _ = lines = (night.backups(), night.machines(), others)
+    changes, patches = change_lines(work, provider, now), patch_lines(night)
     own = list(night.checks.values())
     asked = decisions(client, own, now)
-    verdict = worst(line.verdict for group in lines for line in group)
-    if asked:
-        verdict = worst([verdict, Verdict.WARNING])
-    tally = Tally(backups, machines, others)
+    examined = worst(line.verdict for group in (*lines, patches) for line in group)
+    verdict = worst([examined, *(line.verdict for line in changes), *(Verdict.WARNING for _ in asked)])
+    tally = Tally(backups, machines, others, changes, patches)
+    told = _told(own, work)
     return NightView(
         client=client.client,
         name=client.name,
@@ -48,18 +55,32 @@ def night_view(client: Client, provider: Provider, material: NightMaterial, now:
         headline=headline(verdict, tally, len(asked)),
         short=short(verdict, tally, len(asked)),
         decisions=asked,
-        lead=lead(tally),
+        lead=(*lead(tally), *patch_lead(patches)),
         backups=tuple(backups),
         machines=tuple(machines),
         others=tuple(others),
-        gaps=_gaps(lines),
+        patches=tuple(patches),
+        changes=tuple(changes),
+        gaps=_gaps(lines, patches, changes),
         exclusions=_exclusions(client, now),
         bare_hosts=_bare_hosts(client),
         restore=last_restore([*own, *material.earlier], now),
-        runs=tuple(dict.fromkeys(check.run for check in sorted(own, key=lambda check: check.recorded_at))),
-        digest=records_digest(own),
+        runs=_runs(told, changes),
+        digest=records_digest(told),
         next_night=material.next_night,
     )
+
+
+def _told(checks: Sequence[CheckRecord], work: Work) -> list[CheckRecord]:
+    """The records that the report is made from: the night's checks, and those of what we did; each once."""
+    acted = [check for job in work.changes() for check in job.checks]
+    return list({check.id: check for check in (*checks, *acted)}.values())
+
+
+def _runs(checks: Sequence[CheckRecord], changes: Sequence[ChangeLine]) -> tuple[str, ...]:
+    """The runs behind the report in order of time, also those of which no check is on record."""
+    found = [(check.recorded_at, check.run) for check in checks] + [(line.at, line.run) for line in changes]
+    return tuple(dict.fromkeys(run for _, run in sorted(found)))
 
 
 def records_digest(checks: Sequence[CheckRecord]) -> str:
@@ -107,7 +128,7 @@ def last_restore(checks: Sequence[CheckRecord], now: datetime) -> Phrase:
     )
 
 
-def _gaps(lines: Lines) -> tuple[Gap, ...]:
+def _gaps(lines: Lines, patches: Sequence[PatchLine], changes: Sequence[ChangeLine]) -> tuple[Gap, ...]:
     """What could not be verified; subjects of one place that share their reasons are told together."""
     backups, machines, others = lines
     single = [
@@ -115,6 +136,8 @@ def _gaps(lines: Lines) -> tuple[Gap, ...]:
         *(Gap(group.vcenter, (), group.gaps) for group in machines),
         *(Gap(line.vcenter, (line.name,), line.gaps) for group in machines for line in group.exceptions),
         *(Gap(line.where, (), line.gaps) for line in others),
+        *(Gap(line.host, (), _of_updates(line)) for line in patches),
+        *(Gap(line.where, (), _of_change(line)) for line in changes),
     ]
     shared: list[Gap] = []
     for gap in single:
@@ -126,6 +149,14 @@ def _gaps(lines: Lines) -> tuple[Gap, ...]:
         else:
             shared[place] = replace(shared[place], subjects=(*shared[place].subjects, *gap.subjects))
     return tuple(shared)
+
+
+def _of_updates(line: PatchLine) -> tuple[Phrase, ...]:
+    return (phrase("Its updates are not verified."), *line.gaps) if line.gaps else ()
+
+
+def _of_change(line: ChangeLine) -> tuple[Phrase, ...]:
+    return (phrase("Intervention “{title}”.", title=line.title), *line.gaps) if line.gaps else ()
 
 
 def _together(known: Gap, gap: Gap) -> bool:

@@ -1,9 +1,10 @@
 """A night report for other programs: the same words as the mail's, with the identifiers behind them."""
 
 from ronde.model.check import Json
-from ronde.reports.page import NightPage, Row
+from ronde.reports.page import NightPage
 from ronde.reports.render import subject_line
-from ronde.reports.view import NightView
+from ronde.reports.rows import Row
+from ronde.reports.view import ChangeLine, NightView
 
 
 def night_json(view: NightView, page: NightPage) -> dict[str, Json]:
@@ -40,10 +41,38 @@ def night_json(view: NightView, page: NightPage) -> dict[str, Json]:
             }
             for group in view.machines
         ],
-        "found": [_row(row) for row in (*page.backups, *page.machines)],
+        "patches": [
+            {
+                "host": line.host,
+                "verdict": line.verdict.value,
+                "waiting": line.waiting,
+                "security": line.security,
+                "oldest_security_since": line.oldest.isoformat() if line.oldest else None,
+                "restart_due": line.reboot,
+            }
+            for line in view.patches
+        ],
+        "changes": [_change(line, page.language) for line in view.changes],
+        "found": [_row(row) for row in (*page.backups, *page.machines, *page.patches)],
+        "done": [_row(row) for row in page.changes],
         "not_verified": [_row(row) for row in page.gaps],
         "runs": list(view.runs),
         "digest": view.digest,
+    }
+
+
+def _change(line: ChangeLine, language: str) -> dict[str, Json]:
+    """One intervention; `result` is the name of its ending: `done`, `failed`, `not_done` and so on."""
+    return {
+        "at": line.at.isoformat(),
+        "target": line.where,
+        "title": line.title.text(language),
+        "result": line.ending.value,
+        "verdict": line.verdict.value,
+        "step": line.step or None,
+        "reason": line.reason,
+        "run": line.run,
+        "guards_set_aside": len(line.set_aside),
     }
 
 

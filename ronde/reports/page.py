@@ -7,23 +7,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ronde.model.verdict import Level, Verdict
+from ronde.reports.change_rows import change_rows
 from ronde.reports.clean import clean, isolate
-from ronde.reports.phrases import Phrase, Shown, counted, phrase
+from ronde.reports.patch_lines import patch_rows
+from ronde.reports.phrases import Phrase, counted, phrase
+from ronde.reports.rows import SHAPES, Row, first_few, more, row_of
 from ronde.reports.view import BackupLine, Gap, MachineGroup, MachineLine, NightView, OtherLine, Proof
 from ronde.reports.voice import Language, Voice
 
-SHAPES = {Verdict.OK: "●", Verdict.WARNING: "▲", Verdict.FAILED: "■", Verdict.UNKNOWN: "◇"}
 MOST_ROWS = 10  # more rows are counted, not listed: a morning mail is read in seconds, the ledger has them all
+MOST_CHANGES = 8
 MOST_DECISIONS = 3
-MOST_NAMES = 8
 MOST_GAPS = 12
 
-WORDS = {
-    Verdict.OK: phrase("in order"),
-    Verdict.WARNING: phrase("to watch"),
-    Verdict.FAILED: phrase("failed"),
-    Verdict.UNKNOWN: phrase("not verified"),
-}
 LEVELS = {
     Level.REACHABLE: phrase("reachable"),
     Level.PRESENT: phrase("present"),
@@ -36,29 +32,14 @@ LEVELS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the report.
-
-    Attributes:
-        shape, word: the verdict twice over, so that it never hangs on colour alone.
-        place: the host, for a backup; empty when the name says it all.
-        details: sentences and figures, in order.
-    """
-
-    verdict: Verdict
-    shape: str
-    word: str
-    name: str
-    place: str
-    details: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class NightPage:
     """Every word of the report.
 
     Attributes:
-        more_backups, more_machines, more_gaps: what the lists leave out, in words; empty when nothing.
+        patches: the updates of the client's servers; the part is left out where none is audited.
+        changes: what we did on the client's servers; the part is left out on a night without.
+        more_backups, more_machines, more_patches, more_changes, more_gaps: what the lists leave out, in words; empty
+            when nothing.
     """
 
     language: Language
@@ -79,6 +60,14 @@ class NightPage:
     machines_title: str
     machines: tuple[Row, ...]
     more_machines: str
+    patches_title: str
+    patch_headings: tuple[str, str]
+    patches: tuple[Row, ...]
+    more_patches: str
+    changes_title: str
+    change_headings: tuple[str, str]
+    changes: tuple[Row, ...]
+    more_changes: str
     gaps_title: str
     gaps: tuple[Row, ...]
     more_gaps: str
@@ -97,6 +86,7 @@ def night_page(view: NightView, language: Language) -> NightPage:
     say = voice.say
     first, *rest = (say(sentence) for sentence in view.headline)
     machines = _machine_rows(view, voice)
+    changes, patches = change_rows(view.changes, voice), patch_rows(view.patches, voice)
     gaps = [_gap_row(gap, voice) for gap in view.gaps]
     name = isolate(clean(view.name))
     return NightPage(
@@ -117,10 +107,18 @@ def night_page(view: NightView, language: Language) -> NightPage:
         more_backups=_more_backups(view.backups[MOST_ROWS:], voice),
         machines_title=say(phrase("Virtual machines and servers")) if machines else "",
         machines=machines[:MOST_ROWS],
-        more_machines=_more(machines[MOST_ROWS:], voice),
+        more_machines=more(machines[MOST_ROWS:], voice),
+        patches_title=say(phrase("Updates")) if patches else "",
+        patch_headings=(say(phrase("Server")), say(phrase("Result"))),
+        patches=patches[:MOST_ROWS],
+        more_patches=more(patches[MOST_ROWS:], voice),
+        changes_title=say(phrase("What we did on your servers")) if changes else "",
+        change_headings=(say(phrase("Intervention")), say(phrase("Result"))),
+        changes=changes[:MOST_CHANGES],
+        more_changes=more(changes[MOST_CHANGES:], voice),
         gaps_title=say(phrase("What we could not verify")),
         gaps=tuple(gaps[:MOST_GAPS]),
-        more_gaps=_more(gaps[MOST_GAPS:], voice),
+        more_gaps=more(gaps[MOST_GAPS:], voice),
         no_gaps="" if view.gaps else _no_gaps(view, voice),
         exclusions=_exclusions(view, voice),
         restore=say(view.restore),
@@ -170,7 +168,7 @@ def _backup_row(line: BackupLine, voice: Voice) -> Row:
         details.append(voice.say(phrase("Last verified on {at}.", at=line.last_verified)))
     details += [voice.say(sentence) for sentence in line.problems]
     details += _reasons(line.verdict, line.gaps, voice)
-    return _row(line.verdict, line.name, line.host, details, voice)
+    return row_of(line.verdict, line.name, line.host, details, voice)
 
 
 def _reasons(verdict: Verdict, gaps: Sequence[Phrase], voice: Voice) -> list[str]:
@@ -205,7 +203,7 @@ def _group_row(group: MachineGroup, voice: Voice) -> Row:
         details.append(voice.say(_machine_count(group)))
     details += [voice.say(sentence) for sentence in group.problems]
     details += _reasons(group.verdict, group.gaps, voice)
-    return _row(group.verdict, group.vcenter, "", details, voice)
+    return row_of(group.verdict, group.vcenter, "", details, voice)
 
 
 def _machine_count(group: MachineGroup) -> Phrase:
@@ -222,49 +220,24 @@ def _exception_row(line: MachineLine | OtherLine, voice: Voice) -> Row:
     details = [voice.say(sentence) for sentence in line.problems]
     details += _reasons(line.verdict, line.gaps, voice)
     if isinstance(line, MachineLine):
-        return _row(line.verdict, line.name, line.vcenter, details, voice)
-    return _row(line.verdict, line.where, "", details, voice)
+        return row_of(line.verdict, line.name, line.vcenter, details, voice)
+    return row_of(line.verdict, line.where, "", details, voice)
 
 
 def _gap_row(gap: Gap, voice: Voice) -> Row:
     details = [voice.say(sentence) for sentence in gap.reasons]
     if gap.subjects:
-        names = _first([phrase("“{name}”", name=name) for name in gap.subjects])
+        names = first_few([phrase("“{name}”", name=name) for name in gap.subjects])
         details.append(voice.say(phrase("Hence not verified: {names}.", names=names)))
-    return _row(Verdict.UNKNOWN, gap.where, "", details, voice)
-
-
-def _row(verdict: Verdict, name: str, place: str, details: Sequence[str], voice: Voice) -> Row:
-    return Row(verdict, SHAPES[verdict], voice.say(WORDS[verdict]), voice.show(name), voice.show(place), tuple(details))
+    return row_of(Verdict.UNKNOWN, gap.where, "", details, voice)
 
 
 def _more_backups(lines: Sequence[BackupLine], voice: Voice) -> str:
-    return _more([_backup_row(line, voice) for line in lines], voice)
-
-
-def _more(rows: Sequence[Row], voice: Voice) -> str:
-    """What a list leaves out, by verdict, worst first."""
-    if not rows:
-        return ""
-    present = sorted({row.verdict for row in rows}, key=lambda verdict: -verdict.rank)
-    parts = tuple(_count(verdict, sum(row.verdict is verdict for row in rows)) for verdict in present)
-    return voice.say(counted("And one more: {parts}.", "And {n} more: {parts}.", len(rows), parts=parts))
-
-
-def _count(verdict: Verdict, count: int) -> Phrase:
-    match verdict:
-        case Verdict.OK:
-            return counted("● {n} in order", "● {n} in order", count)
-        case Verdict.WARNING:
-            return counted("▲ {n} to watch", "▲ {n} to watch", count)
-        case Verdict.FAILED:
-            return counted("■ {n} failed", "■ {n} failed", count)
-        case _:
-            return counted("◇ {n} not verified", "◇ {n} not verified", count)
+    return more([_backup_row(line, voice) for line in lines], voice)
 
 
 def _no_gaps(view: NightView, voice: Voice) -> str:
-    if not view.backups and not view.machines:
+    if not view.backups and not view.machines and not view.patches:
         return voice.say(phrase("No verification is set up."))
     return voice.say(phrase("Nothing: everything that was to be verified was verified."))
 
@@ -277,16 +250,10 @@ def _exclusions(view: NightView, voice: Voice) -> tuple[str, ...]:
             phrase("“{vm}” ({reason}, until {until})", vm=one.vm, reason=one.reason, until=one.until)
             for one in view.exclusions
         ]
-        told.append(phrase("Without a backup, as agreed: {names}.", names=_first(machines)))
+        told.append(phrase("Without a backup, as agreed: {names}.", names=first_few(machines)))
     if view.bare_hosts:
-        told.append(phrase("Servers without a declared backup: {names}.", names=_first(view.bare_hosts)))
+        told.append(phrase("Servers without a declared backup: {names}.", names=first_few(view.bare_hosts)))
     return tuple(voice.say(one) for one in told)
-
-
-def _first(names: Sequence[Shown]) -> tuple[Shown, ...]:
-    """The first few of a list, and how many it leaves out."""
-    left = len(names) - MOST_NAMES
-    return tuple(names) if left <= 0 else (*names[:MOST_NAMES], counted("and one more", "and {n} more", left))
 
 
 def _legend(voice: Voice) -> str:

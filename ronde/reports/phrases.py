@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from typing import ClassVar
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,28 @@ class Percent:
 
 
 @dataclass(frozen=True, slots=True)
+class Titled:
+    """What a playbook's author calls it, by language; `en` stands in for a language that he did not write."""
+
+    words: Mapping[str, str]
+    most: ClassVar[int] = 80
+
+    def text(self, language: str) -> str:
+        return self.words.get(language) or self.words.get("en", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What a person wrote, told as he wrote it; longer than a name may be."""
+
+    words: str
+    most: ClassVar[int] = 240
+
+    def text(self, _language: str) -> str:
+        return self.words
+
+
+@dataclass(frozen=True, slots=True)
 class Phrase:
     """One translatable sentence or word.
 
@@ -43,7 +66,7 @@ class Phrase:
     count: int = 0
 
 
-Shown = str | int | datetime | date | timedelta | Bytes | Span | Percent | Phrase | tuple["Shown", ...]
+Shown = str | int | datetime | date | timedelta | Bytes | Span | Percent | Titled | Quote | Phrase | tuple["Shown", ...]
 
 
 def phrase(text: str, /, **values: Shown) -> Phrase:

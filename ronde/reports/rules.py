@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from ronde.reports.machine_rules import MACHINE_MEANINGS
 from ronde.reports.meanings import Cause, Figure, Meaning
+from ronde.reports.patch_rules import PATCH_MEANINGS
 from ronde.reports.phrases import message
 from ronde.reports.troubles import TROUBLES
 
@@ -113,4 +114,22 @@ _DUMPS: Mapping[str, Meaning] = {
 
 _TROUBLES: Mapping[str, Meaning] = {NOT_VERIFIED + code: Meaning(text, gap=True) for code, text in TROUBLES.items()}
 
-MEANINGS: Mapping[str, Meaning] = {**_UNREAD, **_REPOSITORY, **_POINTS, **_DUMPS, **MACHINE_MEANINGS, **_TROUBLES}
+# What the steps of an intervention say of themselves.
+_PROCEDURES: Mapping[str, Meaning] = {
+    "step-failed": Meaning(message("A step of our work failed.")),
+    "step-unclear": Meaning(message("What came of a step of our work is not known."), gap=True),
+    "guard-overridden": Meaning(message("A precaution was set aside, with a reason.")),
+    "assert-warning": Meaning(message("A point is to be watched; our technicians have the details.")),
+    "key-rotation-open": Meaning(message("The change of our access key is not finished on every server yet.")),
+}
+
+MEANINGS: Mapping[str, Meaning] = {
+    **_UNREAD,
+    **_REPOSITORY,
+    **_POINTS,
+    **_DUMPS,
+    **MACHINE_MEANINGS,
+    **PATCH_MEANINGS,
+    **_PROCEDURES,
+    **_TROUBLES,
+}

@@ -10,7 +10,8 @@ from ronde.model.check import Check, Finding
 from ronde.model.errors import InputError
 from ronde.model.inventory import Client, Contact, Provider, Schedule
 from ronde.model.outbox import Mail
-from ronde.model.records import Scope
+from ronde.model.records import JobRecord, RunRecord, Scope
+from ronde.model.run import JOB_OPEN, JobState
 from ronde.model.schedule import next_occurrence, occurrences
 from ronde.model.verdict import Level, Severity, Verdict
 from ronde.ports import Archive, Clock, Outbox
@@ -19,15 +20,20 @@ from ronde.reports.message import KIND, Envelope, freeze
 from ronde.reports.night import night_view
 from ronde.reports.page import night_page
 from ronde.reports.render import Rendered, render_night
+from ronde.reports.scheduled import ROUNDS
 from ronde.reports.view import NightView
 from ronde.reports.voice import Language
+from ronde.reports.work import wants_run
 
 BACKUP_KINDS = ("restic", "borg", "dump")
 ONE_NIGHT = timedelta(hours=24)
 LOOK_BACK = timedelta(days=32)  # the report before this one is looked for as far back as a monthly schedule needs
 CURRENT = timedelta(hours=18)  # asked for until after midnight, it is still the morning's report and its night
 BEFORE = timedelta(days=2)  # jobs that began before the period may have ended inside it
-_EXAMINING = ("backup/", "vsphere/", "round/")
+UNSETTLED = timedelta(days=7)  # what a person has to look at is told so long, or until a later change there went well
+MOST_RUNS = 500  # of those days, newest first; a schedule of every few minutes has more, and hides only its own past
+_LASTING = frozenset({*JOB_OPEN, JobState.NEEDS_HUMAN})
+_EXAMINING = ("backup/", "vsphere/", "round/", "patch/audit")
 
 
 class Records(Archive, Outbox, Protocol):
@@ -96,15 +102,32 @@ def preview(archive: Archive, provider: Provider, client: Client, window: Period
 def gather(archive: Archive, client: Client, window: Period, now: datetime) -> NightMaterial:
     """Everything on record about a client's period, read within that client's own scope."""
     scope = Scope.of(client.client)
+    jobs = archive.jobs(scope, since=window.since - BEFORE, until=window.until)
     hosts = [name for name, host in client.hosts.items() if host.backups]
     return NightMaterial(
         period=window,
         checks=archive.latest_checks(scope, since=window.since, until=window.until),
-        jobs=archive.jobs(scope, since=window.since - BEFORE, until=window.until),
+        jobs=jobs,
         occurrences=archive.occurrences(scope, since=window.since, until=window.until),
         earlier=[check for host in hosts for check in archive.history(scope, host, BACKUP_KINDS, before=window.since)],
+        runs=_acting_runs(archive, scope, jobs, window),
         next_night=_next_night(client, now),
     )
+
+
+def _acting_runs(archive: Archive, scope: Scope, jobs: Sequence[JobRecord], window: Period) -> list[RunRecord]:
+    """The whole runs of procedures: of the period's jobs, and older ones that are open or wait for a person.
+
+    With the latter come the runs that may have settled them since.
+    """
+    listed = {job.run for job in jobs}
+    found = archive.runs(scope, since=window.since - UNSETTLED, limit=MOST_RUNS)
+    older = [run for run in found if run.id not in listed and run.created_at < window.until]
+    unclear = {job.target for run in older for job in run.jobs if job.state is JobState.NEEDS_HUMAN}
+    wanted = {job.run for job in jobs if wants_run(job)}
+    wanted |= {run.id for run in older if any(job.state in _LASTING for job in run.jobs)}
+    wanted |= {run.id for run in older if run.playbook not in ROUNDS and any(job.target in unclear for job in run.jobs)}
+    return [archive.run(scope, run) for run in sorted(wanted)]
 
 
 def night_period(client: Client, now: datetime, schedule: str | None = None) -> Period:

@@ -22,6 +22,7 @@ FUTURE = timedelta(
     minutes=5
 )  # beyond this a proof from the future means a clock is wrong (same limit as the clock rule)
 _SETTLED = frozenset({*JOB_OPEN, JobState.SUCCEEDED, JobState.CANCELLED})  # says nothing against an earlier check
+PATCHES = "patches"  # the kind of an audit of updates, and the step that makes it
 _USES = {TargetKind.HOST: "backups", TargetKind.VCENTER: "machines"}
 _AREAS = {TargetKind.HOST: ("backup/", "round/"), TargetKind.VCENTER: ("vsphere/", "round/")}
 
@@ -54,9 +55,12 @@ class Standing:
             return phrase("The check ended without proving anything.")
         return self._wrong_age(check.evidence_at) or self._later_failure(check, target)
 
-    def absence(self, target: Target, subject: str, schedules: Iterable[str]) -> Phrase:
-        """Why an expected check of a subject is not there, as far as the records tell."""
-        jobs = self._concerned(target, subject)
+    def absence(self, target: Target, subject: str, schedules: Iterable[str], use: str | None = None) -> Phrase:
+        """Why an expected check of a subject is not there, as far as the records tell.
+
+        `use` is the step that makes it; left out, the usual one of such a target.
+        """
+        jobs = self._concerned(target, subject, use)
         failed = [job for job in jobs if job.state not in _SETTLED]
         if failed:
             return job_phrase(failed[-1])
@@ -82,18 +86,18 @@ class Standing:
     def _later_failure(self, check: CheckRecord, target: Target) -> Phrase | None:
         failed = [
             job
-            for job in self._concerned(target, check.subject)
+            for job in self._concerned(target, check.subject, PATCHES if check.kind == PATCHES else None)
             if job.state not in _SETTLED and (job.finished_at or job.created_at) > check.recorded_at
         ]
         return job_phrase(failed[-1]) if failed else None
 
-    def _concerned(self, target: Target, subject: str) -> list[JobRecord]:
+    def _concerned(self, target: Target, subject: str, use: str | None) -> list[JobRecord]:
         """The jobs of the period that were to examine a subject, the one that ended last at the end."""
         since = self.material.period.since
         jobs = [
             job
             for job in self.material.jobs
-            if job.target == target and examines(job, subject) and (job.finished_at or self.now) > since
+            if job.target == target and examines(job, subject, use) and (job.finished_at or self.now) > since
         ]
         return sorted(jobs, key=lambda job: job.finished_at or self.now)
 
@@ -102,14 +106,14 @@ class Standing:
         return max(missed, key=lambda occurrence: occurrence.due, default=None)
 
 
-def examines(job: JobRecord, subject: str) -> bool:
+def examines(job: JobRecord, subject: str, use: str | None = None) -> bool:
     """Whether a job was to look at a subject; a technician's command that failed says nothing about a backup."""
     kind = job.target.kind
     if kind not in _USES:
         return False
     if job.plan is None:
-        return job.playbook.startswith(_AREAS[kind])
-    steps = [step for step in job.plan.steps if step.use == _USES[kind]]
+        return job.playbook.startswith(("patch/audit",) if use == PATCHES else _AREAS[kind])
+    steps = [step for step in job.plan.steps if step.use == (use or _USES[kind])]
     return any(_names(step.parameters.get("backups"), subject) for step in steps)
 
 

@@ -9,6 +9,7 @@ UNKNOWN_TROUBLE = message("It could not be examined.")
 TROUBLES: Mapping[str, str] = {
     "error": UNKNOWN_TROUBLE,
     "bad-input": message("Our instructions for it are not valid; we are correcting them."),
+    "not-allowed": message("Our instructions for it are not valid; we are correcting them."),
     "inventory": message("Our instructions for it are not valid; we are correcting them."),
     "secret": message("We could not open the key or password that we hold for it."),
     "remote": message("The server did not answer as expected."),
@@ -21,6 +22,7 @@ TROUBLES: Mapping[str, str] = {
     "timed-out": message("The server took too long to answer."),
     "connection-lost": message("The connection to the server broke off during the check."),
     "protocol": message("The server did not answer as expected."),
+    "cannot-detach": message("The server lacks something that our work there needs."),
     "vcenter": message("The virtualisation platform did not answer as expected."),
     "vcenter-unreachable": message("The virtualisation platform could not be reached."),
     "certificate-changed": message(

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from enum import StrEnum
 
 from ronde.model.verdict import Level, Verdict
 from ronde.reports.material import Period
 from ronde.reports.meanings import Cause
-from ronde.reports.phrases import Phrase
+from ronde.reports.phrases import Phrase, Titled
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,69 @@ class OtherLine:
 
 
 @dataclass(frozen=True, slots=True)
+class PatchLine:
+    """The updates of one server, whether or not it was audited.
+
+    Attributes:
+        waiting, security: how many updates wait, and how many of them are for security; None when it is not known.
+        oldest: since when the longest missing security update has been missing.
+        reboot: whether a restart is known to be due.
+    """
+
+    host: str
+    verdict: Verdict
+    waiting: int | None = None
+    security: int | None = None
+    oldest: datetime | None = None
+    reboot: bool = False
+    problems: tuple[Phrase, ...] = ()
+    gaps: tuple[Phrase, ...] = ()
+
+
+class Ending(StrEnum):
+    """What an intervention came to, in one word; the most pressing first."""
+
+    UNFINISHED = "unfinished"  # what came of a step is not known; a person has to look
+    FAILED = "failed"
+    UNRECORDED = "unrecorded"  # it is said to have ended well, and its record does not show it
+    STOPPED = "stopped"  # by a person, after it began
+    NOT_DONE = "not_done"  # it never began
+    WAITS = "waits"
+    UNDER_WAY = "under_way"
+    DONE = "done"
+    NOTHING = "nothing"  # it looked, and nothing had to be done
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeLine:
+    """One job that could change something: an intervention, in the client's words.
+
+    Attributes:
+        at: when it began or, as long as it has not, when it was ordered.
+        where: the host, or the vCenter.
+        who: by whom, or by which schedule; `reason`: why, as he wrote it.
+        told: what came of it, in sentences; empty when the one word says it all.
+        set_aside: the guards that a person passed over, with his reason.
+        gaps: what of it could not be established.
+        step: the step that failed or whose outcome is not known; empty when it is none.
+    """
+
+    at: datetime
+    where: str
+    title: Titled
+    who: Phrase
+    reason: str
+    ending: Ending
+    verdict: Verdict
+    run: str
+    job: str
+    told: tuple[Phrase, ...] = ()
+    set_aside: tuple[Phrase, ...] = ()
+    gaps: tuple[Phrase, ...] = ()
+    step: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Gap:
     """What could not be verified: where, which subjects (none = the place as a whole), and why."""
 
@@ -115,6 +179,8 @@ class NightView:
         short: the verdict in a few words, for the subject line.
         decisions: what needs the client's decision; empty means none.
         lead: how much was examined.
+        patches: the updates of the servers that are audited, worst first.
+        changes: what we did, or were to do, on the client's servers, worst first.
         gaps: everything expected that could not be verified; empty only if all of it was.
         exclusions, bare_hosts: what is outside the round by decision, and hosts without a declared backup.
         restore: the sentence on the last trial restore.
@@ -137,6 +203,8 @@ class NightView:
     backups: tuple[BackupLine, ...]
     machines: tuple[MachineGroup, ...]
     others: tuple[OtherLine, ...]
+    patches: tuple[PatchLine, ...]
+    changes: tuple[ChangeLine, ...]
     gaps: tuple[Gap, ...]
     exclusions: tuple[Exclusion, ...]
     bare_hosts: tuple[str, ...]

@@ -22,7 +22,7 @@ from babel.numbers import format_decimal, format_percent
 from babel.support import NullTranslations, Translations
 
 from ronde.reports.clean import clean, isolate
-from ronde.reports.phrases import Bytes, Percent, Phrase, Shown, Span
+from ronde.reports.phrases import Bytes, Percent, Phrase, Quote, Shown, Span, Titled
 
 Language = Literal["fr", "en"]
 _UNITS: Mapping[str, tuple[str, ...]] = {
@@ -108,15 +108,22 @@ class Voice:
                 shown = self.span(value)
             case Span():
                 shown = self.stretch(value)
-            case Bytes():
-                shown = self.size(value.count)
-            case Percent():
-                shown = str(format_percent(value.share, locale=self.language))
-            case int():
-                shown = self.number(value)
+            case Titled() | Quote():
+                shown = isolate(clean(value.text(self.language), value.most))
+            case Bytes() | Percent() | int():
+                shown = self.figure(value)
             case _:
                 shown = isolate(clean(value))
         return shown
+
+    def figure(self, value: Bytes | Percent | int) -> str:
+        match value:
+            case Bytes():
+                return self.size(value.count)
+            case Percent():
+                return str(format_percent(value.share, locale=self.language))
+            case _:
+                return self.number(value)
 
     def number(self, value: float) -> str:
         return str(format_decimal(value, locale=self.language))

@@ -17,7 +17,7 @@ from ronde.model.plan import TargetKind
 from ronde.model.records import CheckRecord, Health, JobRecord, MailRecord, OccurrenceRecord, Trouble
 from ronde.model.run import JobState, MailState
 from ronde.model.verdict import Level, Severity, Verdict
-from ronde.reports.board import Board, board, board_json
+from ronde.reports.board import Board, Cell, board, board_json
 from ronde.reports.board_problems import ClientNight
 from ronde.reports.night import night_view
 from tests.doubles.night import AT, NOW, PROVIDER, VCENTER, check, client, dump, host, job, material, problem, restic
@@ -145,6 +145,20 @@ def test_a_vcenter_that_could_not_be_read_is_not_hidden_by_a_mild_exception() ->
     assert "unknown" in value.rows[0].machines.words
 
 
+def test_a_board_full_of_words_keeps_every_one_of_them_at_80_columns() -> None:
+    full = Cell(Verdict.FAILED, "2 failed, 3 unknown")
+    value = of(night(None, *WELL))
+    (row,) = value.rows
+    crowded = replace(row, backups=full, machines=full, patches=full, runs=full, report=Cell(Verdict.OK, "sent", NOW))
+    text = shown(replace(value, rows=(crowded,)))
+    assert max(map(len, text.splitlines())) <= 80
+    assert "…" not in text
+    lines = [line.split() for line in text.splitlines()]
+    assert ["backups", "machines", "patches", "runs", "report"] in lines
+    assert text.count("2 failed") == text.count("unknown") == 4
+    assert {"Commune", "d'Exemple"} <= set(text.split())
+
+
 @pytest.mark.parametrize(
     ("code", "action"),
     [
@@ -264,6 +278,8 @@ def test_the_board_as_json_says_the_same() -> None:
             "verdict": "failed",
             "backups": {"verdict": "failed", "words": "1 failed", "at": None},
             "machines": {"verdict": "ok", "words": "none", "at": None},
+            "patches": {"verdict": "ok", "words": "none", "at": None},
+            "runs": {"verdict": "ok", "words": "none", "at": None},
             "report": {"verdict": "ok", "words": "sent", "at": AT.isoformat()},
         }
     ]

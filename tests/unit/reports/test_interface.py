@@ -9,11 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from ronde.model.approvals import Answer, Approval, ApprovalRequest, ApprovalState, Decision
 from ronde.model.records import CheckRecord, JobRecord, RunRecord, Trouble
 from ronde.model.run import JobState, RunState
 from ronde.model.verdict import Level, Severity, Verdict
 from ronde.reports.interface import run_schema, run_view
 from tests.doubles.night import AT, NOW, check, job, problem
+from tests.doubles.work import BEGAN, BROKEN, DONE, acted, run_of, step
 
 PROMISED = {
     "run": {"run", "playbook", "state", "verdict", "jobs"},
@@ -21,7 +23,12 @@ PROMISED = {
     "check": {"subject", "verdict", "level", "evidence_age_s", "findings"},
     "finding": {"rule", "severity", "message", "evidence"},
 }
-FURTHER = {"run": set[str](), "job": {"playbook", "attempt"}, "check": {"kind"}, "finding": set[str]()}
+FURTHER = {
+    "run": {"plan", "requested_by", "reason", "approval"},
+    "job": {"playbook", "attempt", "steps", "not_before", "not_after"},
+    "check": {"kind"},
+    "finding": set[str](),
+}
 
 
 def record(*jobs: JobRecord, verdict: Verdict | None = None, state: RunState = RunState.SUCCEEDED) -> RunRecord:
@@ -92,6 +99,55 @@ def test_what_has_no_verdict_yet_is_unknown_never_ok() -> None:
 def test_evidence_from_a_clock_ahead_of_ours_is_not_of_negative_age() -> None:
     found = check("srv", "base", "dump", at=NOW + timedelta(minutes=5))
     assert printed(record(with_checks(job("srv"), found)))["jobs"][0]["checks"][0]["evidence_age_s"] == 0
+
+
+def test_the_steps_of_a_procedure_are_told_in_the_order_of_its_plan() -> None:
+    one = acted(state=JobState.FAILED, steps=BROKEN, not_after=NOW)
+    document = printed(run_of(one))
+    [told] = document["jobs"]
+    assert told["not_after"] == NOW.isoformat().replace("+00:00", "Z")
+    assert [(each["step"], each["state"], each["shown"]) for each in told["steps"]] == [
+        ("at_first", "done", "did at_first"),
+        ("restart", "failed", "did restart"),
+        ("after", "not_begun", "look at unit name=nginx"),
+    ]
+    assert told["steps"][1] | {"ended_at": None} == {
+        "step": "restart",
+        "section": "steps",
+        "state": "failed",
+        "changed": True,
+        "reason": "the unit did not come up",
+        "shown": "did restart",
+        "began_at": BEGAN.isoformat().replace("+00:00", "Z"),
+        "ended_at": None,
+    }
+    assert (document["plan"][:6], document["requested_by"], document["reason"]) == ("d1ge57", "ana", "fuite de mémoire")
+
+
+def test_what_is_done_on_failure_is_told_while_it_can_happen_and_once_it_has() -> None:
+    sections = {
+        state: [each["section"] for each in printed(run_of(acted(state=state, steps=steps)))["jobs"][0]["steps"]]
+        for state, steps in ((JobState.HELD, ()), (JobState.SUCCEEDED, DONE), (JobState.FAILED, (*BROKEN, step("log"))))
+    }
+    assert {state: "rescue" in told for state, told in sections.items()} == {
+        JobState.HELD: True,
+        JobState.SUCCEEDED: False,
+        JobState.FAILED: True,
+    }
+
+
+def test_an_approval_tells_who_and_when_and_none_of_the_clients() -> None:
+    run = run_of(acted(state=JobState.HELD))
+    asked = ApprovalRequest(run.id, run.plan, "ana", AT, NOW, frozenset({"commune-exemple", "ecole-secrete"}))
+    waiting = run_view(run, NOW, Approval(asked)).model_dump(mode="json")["approval"]
+    assert (waiting["state"], waiting["decided_by"], waiting["reason"]) == ("pending", None, "")
+    agreed = Approval(
+        asked, ApprovalState.USED, Decision(Answer(approve=True, plan_digest=run.plan, reason="convenu"), "bob", AT)
+    )
+    document = run_view(run, NOW, agreed).model_dump(mode="json")
+    Draft202012Validator(run_schema()).validate(document)
+    assert (document["approval"]["state"], document["approval"]["decided_by"]) == ("used", "bob")
+    assert "ecole-secrete" not in json.dumps(document)
 
 
 @given(

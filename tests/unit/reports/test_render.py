@@ -38,6 +38,7 @@ from tests.doubles.night import (
     problem,
     restic,
 )
+from tests.doubles.work import BROKEN, DONE, acted, run_of
 
 LANGUAGES: list[Language] = ["fr", "en"]
 OK_WORDS = re.compile(
@@ -112,7 +113,12 @@ def busy() -> NightView:
         job("vc1", kind=TargetKind.VCENTER),
         job("srv-ecole", JobState.FAILED, trouble=Trouble("unreachable", "no route"), attempt=3),
     ]
-    return night_view(one, PROVIDER, material(checks, jobs), NOW)
+    runs = [
+        run_of(acted("srv-compta", steps=DONE)),
+        run_of(acted("srv-fichiers", JobState.NEEDS_HUMAN, steps=BROKEN[:1], run="a" * 16)),
+        run_of(acted("srv-ecole", JobState.SKIPPED, trouble=Trouble("guard-window", "closed"), run="b" * 16)),
+    ]
+    return night_view(one, PROVIDER, material(checks, jobs, runs=runs), NOW)
 
 
 def crowd(backups: int = 60, machines: int = 300) -> NightView:
@@ -129,7 +135,9 @@ def crowd(backups: int = 60, machines: int = 300) -> NightView:
         found.append(problem("tools", Severity.UNKNOWN))
         checks.append(check("vc1", f"machine-{number}-" + "y" * 60, "vm", *found))
     jobs = [*(job(name) for name in hosts), job("vc1", kind=TargetKind.VCENTER)]
-    return night_view(one, PROVIDER, material(checks, jobs), NOW)
+    works = [acted(name, JobState.FAILED, steps=BROKEN) for name in hosts]
+    runs = [run_of(*works, reason="because " * 60)] if works else []
+    return night_view(one, PROVIDER, material(checks, jobs, runs=runs), NOW)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -181,7 +189,7 @@ def test_the_subject_tells_the_night_when_there_is_room() -> None:
 def test_what_is_unknown_carries_no_sign_or_word_of_success(language: Language) -> None:
     view = busy()
     page = night_page(view, language)
-    unknown = [row for row in (*page.backups, *page.gaps) if row.verdict is Verdict.UNKNOWN]
+    unknown = [row for row in (*page.backups, *page.changes, *page.gaps) if row.verdict is Verdict.UNKNOWN]
     assert len(unknown) >= 3
     for row in unknown:
         assert row.shape == "◇"
@@ -246,7 +254,7 @@ def test_every_colour_of_words_is_readable_in_light_and_dark() -> None:
 def test_a_huge_clients_worst_night_stays_a_short_mail(language: Language) -> None:
     view = crowd()
     page = night_page(view, language)
-    assert (len(page.backups), len(page.machines)) == (10, 10)
+    assert (len(page.backups), len(page.machines), len(page.changes)) == (10, 10, 8)
     rendered = render(view, language)
     assert len(sent(rendered).get_body(("html",)).as_bytes()) < 60_000  # type: ignore[union-attr]  # it has one
     assert ("Et 50 autres lignes" if language == "fr" else "And 50 more") in " ".join(rendered.text.split())

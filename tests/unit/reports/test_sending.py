@@ -1,7 +1,7 @@
 """The morning report: its period, its material, one message for each reader, never twice and never in silence."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from email.policy import default
@@ -16,8 +16,10 @@ from ronde.model.run import JobState
 from ronde.model.verdict import Level, Severity, Verdict
 from ronde.ports import Claim
 from ronde.reports.sending import gather, next_revision, night_period, night_readers, night_report, preview
+from ronde.reports.view import Ending
 from tests.doubles.ledger import MemoryLedger
 from tests.doubles.night import NEWEST, NOW, PERIOD, PROVIDER, client
+from tests.doubles.work import plan
 
 NIGHT = datetime(2027, 1, 13, 1, 0, tzinfo=UTC)
 
@@ -154,6 +156,45 @@ def test_a_job_from_before_the_period_still_vouches_for_its_check() -> None:
     material = gather(ledger, client(), late, NOW)
     assert [check.subject for check in material.checks] == ["mairie-db"]
     assert [job.id for job in material.jobs] == [check.job for check in material.checks]
+
+
+def restart(ledger: MemoryLedger, ended: datetime, state: JobState, *clients: str) -> str:
+    """A restart on `srv-web` of each client that came to this end."""
+    plans = tuple(replace(plan(), target=Target(one, TargetKind.HOST, "srv-web")) for one in clients)
+    run = ledger.create_run(Order("adhoc/restart-service", "d" * 64, plans, Trigger.PERSON, "ana", "fuite"), ended)
+    for hint in ledger.to_send(ended, resend_after=60, run=run):
+        claim = ledger.claim(hint, "worker", ended, 60)
+        assert isinstance(claim, Claim)
+        assert ledger.record(claim, JobOutcome(state), ended)
+    ledger.advance(run, ended)
+    return run
+
+
+def test_the_material_holds_the_whole_runs_of_what_acted_and_nothing_of_other_clients() -> None:
+    ledger = good_night()
+    run = restart(ledger, NIGHT, JobState.SUCCEEDED, "commune-exemple", "ecole")
+    [whole] = gather(ledger, client(), PERIOD, NOW).runs
+    assert (whole.id, whole.requested_by, whole.reason) == (run, "ana", "fuite")
+    assert [job.target.client for job in whole.jobs] == ["commune-exemple"]
+    assert whole.request == {}
+
+
+def test_work_that_a_person_has_to_look_at_is_kept_for_a_week_or_until_a_later_change_went_well() -> None:
+    ledger = good_night()
+    unclear = restart(ledger, NIGHT - timedelta(days=5), JobState.NEEDS_HUMAN, "commune-exemple")
+    restart(ledger, NIGHT - timedelta(days=4), JobState.SUCCEEDED, "ecole")
+    view = preview(ledger, PROVIDER, client(), PERIOD, NOW)
+    assert [(line.run, line.verdict) for line in view.changes] == [(unclear, Verdict.FAILED)]
+    restart(ledger, NIGHT - timedelta(days=3), JobState.SUCCEEDED, "commune-exemple")
+    assert preview(ledger, PROVIDER, client(), PERIOD, NOW).changes == ()
+
+
+def test_an_order_that_has_waited_for_days_is_still_told() -> None:
+    ledger = good_night()
+    days_ago = NIGHT - timedelta(days=4)
+    ledger.create_run(Order("adhoc/restart-service", "d" * 64, (plan(),), Trigger.PERSON, "ana", "fuite"), days_ago)
+    [line] = preview(ledger, PROVIDER, client(), PERIOD, NOW).changes
+    assert (line.ending, line.verdict) == (Ending.WAITS, Verdict.WARNING)
 
 
 def test_the_next_night_is_the_next_examining_schedule_in_local_time() -> None:
