@@ -4,11 +4,13 @@ import argparse
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
 from lab.errors import LabError
 from lab.faults import FAULTS
+from lab.site import USUAL_MACHINES
 from lab.world import Lab
 
 _DEFAULT_DIRECTORY = Path(__file__).resolve().parents[1] / "var/lab"
@@ -36,11 +38,18 @@ def _end(_number: int, _frame: FrameType | None) -> None:
 
 def _up(lab: Lab, chosen: argparse.Namespace) -> int:
     began = time.monotonic()
-    lab.up(chosen.only)
+    lab.up(chosen.only, machines=_machines(chosen.only, chosen.machines))
     took = time.monotonic() - began
     print(f"up in {took:.1f} s: {len(lab.status())} servers, inventory in {lab.inventory}")
     print(f"look after it: RONDE_ENV_FILE={lab.directory}/ronde.env .venv/bin/ronde status")
     return 0
+
+
+def _machines(only: Sequence[str], named: Sequence[str] | None) -> Sequence[str]:
+    """The hosts to be machines; the option without names means the usual ones among what is brought up."""
+    if named is None or named:
+        return named or ()
+    return [name for name in USUAL_MACHINES if not only or name in only]
 
 
 def _down(lab: Lab, _chosen: argparse.Namespace) -> int:
@@ -73,6 +82,7 @@ _COMMANDS = {"up": _up, "down": _down, "status": _status, "break": _break, "mend
 
 
 def _parser() -> argparse.ArgumentParser:
+    usual = ", ".join(USUAL_MACHINES)
     faults = "\n".join(f"  {fault.name:24} {fault.summary} ({fault.default})" for fault in FAULTS.values())
     parser = argparse.ArgumentParser(
         prog="script/lab",
@@ -89,6 +99,12 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     up = commands.add_parser("up", parents=[shared], help="bring it up, whole and healthy")
     up.add_argument("--only", nargs="+", default=[], metavar="PART", help="hosts, vc1, mail, broker (default: all)")
+    up.add_argument(
+        "--machines",
+        nargs="*",
+        metavar="HOST",
+        help=f"hosts that are whole machines with systemd and apt; needs root (without names: {usual})",
+    )
     commands.add_parser("down", parents=[shared], help="end all that up started")
     commands.add_parser("status", parents=[shared], help="what runs, and what is broken")
     for name, what in (("break", "put a fault in"), ("mend", "take a fault out")):

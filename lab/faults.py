@@ -8,9 +8,8 @@ from lab import damage
 from lab.errors import LabError
 from lab.mail import Behaviour, MailSink
 from lab.mute import MuteListener
-from lab.parts import MAIL, Parts
+from lab.parts import MAIL, Parts, Server
 from lab.spare import Spare
-from lab.sshd import SshServer
 from lab.vcenter import VCenterServer
 
 Inflict = Callable[[Parts, str, Spare, datetime], None]
@@ -53,7 +52,7 @@ class Fault:
     heal: Heal = lambda _parts, _target, _now: None
 
 
-def _server(parts: Parts, name: str) -> SshServer:
+def _server(parts: Parts, name: str) -> Server:
     if name not in parts.servers:
         raise LabError(f'this lab has no host "{name}"')
     return parts.servers[name]

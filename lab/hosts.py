@@ -4,24 +4,29 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, TypeVar
 
+from lab.identity import Identity
 from lab.keys import client_key, host_keys
 from lab.sshd import SshServer, stop_all
 
 _A_ROW = 250  # addresses used of each /24
 
 
-@dataclass(frozen=True, slots=True)
-class Hosts:
+Server_co = TypeVar("Server_co", bound=Identity, covariant=True)
+
+
+@dataclass(frozen=True)
+class Hosts(Generic[Server_co]):
     """Servers that all open to the client key at `key` and show the host key `host_key` (`ssh-ed25519 AAAA…`)."""
 
-    servers: tuple[SshServer, ...]
+    servers: tuple[Server_co, ...]
     key: Path
     host_key: str
 
 
 @contextmanager
-def many_hosts(count: int, directory: Path, network: str = "127.78") -> Iterator[Hosts]:
+def many_hosts(count: int, directory: Path, network: str = "127.78") -> Iterator[Hosts[SshServer]]:
     """`count` SSH servers on addresses of their own in `network`.0.0/16, up for the length of the context.
 
     Raises:

@@ -1,4 +1,9 @@
-"""The servers and files of one lab directory, found again by whoever opens it: the running lab, without its faults."""
+"""The servers and files of one lab directory, found again by whoever opens it: the running lab, without its faults.
+
+A host is an `SshServer`, or a `Machine` where the plan says so. Both have the same address, keys and `root/`: its
+backups lie there, and a machine sees the folder under the same path, so that whatever is said about a host, and done
+to its files from outside, holds for both. The machine of a host with backups has restic, borg and the like installed.
+"""
 
 import json
 import shutil
@@ -13,6 +18,9 @@ from lab.cache import Cache, dump_nights
 from lab.dumps import lay_out
 from lab.errors import LabError
 from lab.keys import client_key
+from lab.machines import Machine
+from lab.machines.base import BACKUP_TOOLS
+from lab.machines.machine import cut_power
 from lab.mail import MailSink
 from lab.redis import RedisServer
 from lab.restic import ResticRepository
@@ -29,7 +37,7 @@ from lab.site import (
     HostSpec,
     Restic,
 )
-from lab.sshd import SshServer
+from lab.sshd import SshServer, stop_all
 from lab.vcenter import VCenterServer
 
 MAIL = "mail"
@@ -40,6 +48,9 @@ _PORTS = {"ssh": 2222, MAIL: 2525, BROKER: 6379, "vcenter": 8443}
 
 DEFAULT_NETWORK = "127.77.0"
 
+Server = SshServer | Machine
+"""What a host of the lab is."""
+
 
 @dataclass
 class Plan:
@@ -49,12 +60,14 @@ class Plan:
         network: the first three numbers of every address.
         free_ports: whether each server takes a free port instead of the usual one.
         only: names of the hosts, vCenters and services wanted; empty = all.
+        machines: names of the hosts that are machines; wanted as well.
         ports: the port of each part that has been started once.
     """
 
     network: str = DEFAULT_NETWORK
     free_ports: bool = False
     only: list[str] = field(default_factory=list)
+    machines: list[str] = field(default_factory=list)
     ports: dict[str, int] = field(default_factory=dict)
 
     @staticmethod
@@ -78,7 +91,7 @@ class Parts:
     """The parts of the lab in `directory`, as its plan names them.
 
     Attributes:
-        servers: host name to its sshd; `mail`, `broker`, `vcenter`: None when the plan leaves them out.
+        servers: host name to its sshd or machine; `mail`, `broker`, `vcenter`: None when the plan leaves them out.
     """
 
     def __init__(self, directory: Path, plan: Plan, cache: Path) -> None:
@@ -97,9 +110,13 @@ class Parts:
     def hosts(self) -> Iterator[tuple[ClientSpec, HostSpec]]:
         """The hosts of the plan, and the jump hosts they are reached through."""
         for client in SITE:
-            wanted = {host.name for host in client.hosts if self.wants(host.name)}
+            wanted = {host.name for host in client.hosts if self._wants_host(host)}
             needed = wanted | {host.via for host in client.hosts if host.name in wanted}
             yield from ((client, host) for host in client.hosts if host.name in needed)
+
+    def _wants_host(self, host: HostSpec) -> bool:
+        named = host.name in self.plan.machines or host.name in self.plan.only
+        return named or (not self.plan.only and not host.machine)
 
     def clients(self) -> list[ClientSpec]:
         """The clients that have a part in the plan."""
@@ -153,14 +170,22 @@ class Parts:
         cache.prepare([host for _, host in self.hosts()])
         shutil.rmtree(self.directory / "tools", ignore_errors=True)
         for client, host in self.hosts():
-            self.servers[host.name].authorized_keys = [self.client_key(client)[1]]
-            shutil.rmtree(self.servers[host.name].root, ignore_errors=True)
+            server = self.servers[host.name]
+            server.authorized_keys = [self.client_key(client)[1]]
+            shutil.rmtree(server.root, ignore_errors=True)
+            if isinstance(server, Machine):
+                server.reinstall()
             for backup in host.backups:
                 place = self.place(host, backup)
                 if isinstance(backup, Dump):
                     lay_out(backup, cache.folder(backup.name) / "series", place, dump_nights(now))
                 else:
                     shutil.copytree(cache.folder(backup.name) / "repository", place)
+
+    def end_hosts(self) -> None:
+        """End all hosts at once, as a power cut would."""
+        stop_all([server for server in self.servers.values() if isinstance(server, SshServer)])
+        cut_power([server for server in self.servers.values() if isinstance(server, Machine)])
 
     def keep_ports(self) -> None:
         """Remember the ports that the servers took."""
@@ -177,18 +202,20 @@ class Parts:
             *(client.vcenter for client in SITE if client.vcenter),
             *(host.name for client in SITE for host in client.hosts),
         }
-        if unknown := sorted(set(self.plan.only) - set(known)):
+        if unknown := sorted({*self.plan.only, *self.plan.machines} - set(known)):
             raise LabError(f"the lab has no part {', '.join(unknown)}; it has {', '.join(sorted(known))}")
+        if strange := sorted(set(self.plan.machines) - {host.name for client in SITE for host in client.hosts}):
+            raise LabError(f"{', '.join(strange)} is no host, and so cannot be a machine")
 
-    def _server(self, client: ClientSpec, host: HostSpec) -> SshServer:
-        return SshServer(
-            host.name,
-            self.directory / "hosts" / host.name,
-            self.plan.address(host.octet),
-            self.plan.port(host.name, "ssh"),
-            authorized_keys=self._authorized(client),
-            mark=self.directory,
-        )
+    def _server(self, client: ClientSpec, host: HostSpec) -> Server:
+        directory, address = self.directory / "hosts" / host.name, self.plan.address(host.octet)
+        port, lines = self.plan.port(host.name, "ssh"), self._authorized(client)
+        if host.machine or host.name in self.plan.machines:
+            machine = Machine(host.name, directory, address, port, authorized_keys=lines, mark=self.directory)
+            machine.packages = BACKUP_TOOLS if host.backups else ()
+            machine.cache = self.cache
+            return machine
+        return SshServer(host.name, directory, address, port, authorized_keys=lines, mark=self.directory)
 
     def _authorized(self, client: ClientSpec) -> list[str]:
         """The client's public line; none before `up` has made it, so that a mere look at a lab writes nothing."""

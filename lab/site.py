@@ -47,13 +47,21 @@ Backup = Restic | Borg | Dump
 
 @dataclass(frozen=True, slots=True)
 class HostSpec:
-    """A host: `octet` is the last part of its address, `via` the jump host it is reached through."""
+    """A host.
+
+    Attributes:
+        octet: the last part of its address.
+        via: the jump host it is reached through.
+        machine: whether it is a whole machine, with systemd and packages, that only an `up` which names it brings up.
+            Any other host is an sshd, and becomes such a machine when `up` is told so.
+    """
 
     name: str
     octet: int
     backups: tuple[Backup, ...] = ()
     via: str = ""
     tags: tuple[str, ...] = ()
+    machine: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +116,7 @@ COMMUNE = ClientSpec(
             tags=("files",),
             backups=(Dump("etat-civil", "zip", ".zip"), Dump("deliberations", "tar", ".tar.xz")),
         ),
+        HostSpec("srv-applis", 14, tags=("apps",), machine=True),
     ),
 )
 
@@ -130,6 +139,7 @@ ECOLE = ClientSpec(
         HostSpec("srv-cantine", 23, backups=(Dump("cantine", "pg_dump", ".sql", min_size="50kB"),)),
         HostSpec("srv-biblio", 24, backups=(Dump("biblio", "tar", ".tar"),)),
         HostSpec("srv-labo", 25, backups=(Dump("releves", "plain", ".csv"),)),
+        HostSpec("srv-salle", 26, tags=("apps",), machine=True),
     ),
 )
 
@@ -137,6 +147,10 @@ MACHINES = ("GED", "bastion", "modele-debian", "srv-archives", "srv-compta", "sr
 """The virtual machines of the vCenter; each is a host with backups, covered by one, or exempt."""
 
 SITE = (COMMUNE, ECOLE)
+
+USUAL_MACHINES = ("srv-fichiers", "srv-applis", "srv-salle")
+"""The hosts that are machines when `up` is asked for machines and told no names."""
+
 VCENTER_OCTET = 50
 MAIL_OCTET = 60
 BROKER_OCTET = 61

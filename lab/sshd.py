@@ -11,7 +11,8 @@ from types import TracebackType
 from typing import Self
 
 from lab.errors import LabError
-from lab.keys import client_key, fingerprint, host_keys, public_line, type_of_line
+from lab.identity import Identity
+from lab.keys import client_key, host_keys
 from lab.process import MARK, Process, descendants, end, marked, spawn, tail, variables_of
 from lab.sockets import free_port, greeting
 
@@ -49,42 +50,17 @@ _ZONE = "Europe/Paris"  # a client's server does not run in UTC: whoever reads z
 
 
 @dataclass
-class SshServer:
+class SshServer(Identity):
     """A real sshd, for the user who runs this (root or not), by public key only.
-
-    Attributes:
-        name: the host's name; only for messages.
-        directory: everything of this host: keys, configuration, log, and `root/`, its own files.
-        address: the loopback address it listens on.
-        port: its TCP port; 0 takes a free one, kept from then on.
-        authorized_keys: the public lines that may log in.
-        host_key_types: which host keys it offers: of ed25519, ecdsa, rsa.
-        extra_config: lines put before all others of sshd_config (there, the first value of a keyword wins).
-        key_directory: where its host keys are; shared by servers that need no identity of their own (a benchmark).
-        mark: the lab this server belongs to; its own directory when it stands alone.
 
     The server outlives this object; another object on the same directory finds it again and can stop it.
     """
 
-    name: str
-    directory: Path
-    address: str = "127.0.0.1"
-    port: int = 0
-    authorized_keys: Sequence[str] = field(default=(), kw_only=True)
-    host_key_types: Sequence[str] = field(default=("ed25519", "ecdsa", "rsa"), kw_only=True)
-    extra_config: Sequence[str] = field(default=(), kw_only=True)
-    key_directory: Path | None = field(default=None, kw_only=True)
-    mark: Path | None = field(default=None, kw_only=True)
     _port_is_ours: bool = field(default=False, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self.directory = self.directory.resolve()
+        super().__post_init__()
         self.user = pwd.getpwuid(os.geteuid()).pw_name
-
-    @property
-    def root(self) -> Path:
-        """The host's own part of the file system."""
-        return self.directory / "root"
 
     @property
     def home(self) -> Path:
@@ -99,24 +75,6 @@ class SshServer:
     def process(self) -> Process | None:
         """The listening sshd, when it runs."""
         return Process.load(self.directory / "sshd.process")
-
-    @property
-    def keys(self) -> Path:
-        return self.key_directory or self.directory / "keys"
-
-    @property
-    def public_keys(self) -> list[str]:
-        """The host's public lines (`ssh-ed25519 AAAA…`), in the order of `host_key_types`."""
-        return [public_line(path) for path in host_keys(self.keys, self.host_key_types).values()]
-
-    def fingerprint(self, kind: str = "ed25519") -> str:
-        """`SHA256:…` of the host key of type `kind` (ed25519, ecdsa, rsa)."""
-        return fingerprint(next(line for line in self.public_keys if line.startswith(type_of_line[kind])))
-
-    @property
-    def fingerprints(self) -> dict[str, str]:
-        """Type name to `SHA256:…`, for every key the host offers."""
-        return {kind: self.fingerprint(kind) for kind in self.host_key_types}
 
     def start(self) -> "SshServer":
         """Start the server and wait until it greets; does nothing when it runs.
@@ -182,22 +140,6 @@ class SshServer:
         self.stop()
         return self.start()
 
-    def replace_host_keys(self) -> None:
-        """Give the stopped server new host keys, as a reinstalled machine has; the old ones are kept aside."""
-        aside = self.keys.with_name(self.keys.name + ".pinned")
-        if not aside.exists():
-            self.keys.rename(aside)
-
-    def restore_host_keys(self) -> None:
-        """Give the stopped server its first host keys back."""
-        aside = self.keys.with_name(self.keys.name + ".pinned")
-        if aside.exists():
-            for stale in self.keys.glob("ssh_host_*"):
-                stale.unlink()
-            for kept in aside.iterdir():
-                kept.rename(self.keys / kept.name)
-            aside.rmdir()
-
     def __enter__(self) -> Self:
         self.start()
         return self
@@ -206,11 +148,6 @@ class SshServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
-
-    @property
-    def owner(self) -> Path:
-        """The directory that the processes of this server are marked with."""
-        return self.mark or self.directory
 
     def _prepare(self) -> None:
         self.home.mkdir(parents=True, exist_ok=True)

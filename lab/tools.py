@@ -8,7 +8,7 @@ from pathlib import Path
 from lab.errors import LabError
 from lab.process import environment
 
-_SECONDS = 120.0  # no single step of the lab takes more than a few
+_SECONDS = 120.0  # few steps of the lab take more than a few
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,17 +19,19 @@ class Tool:
         argv: the program and the arguments every call starts with.
         mark: the lab's directory; what runs is marked with it, so that a crash leaves nothing behind unseen.
         variables: environment added to that of the lab.
+        seconds: how long one call may take.
     """
 
     argv: Sequence[str]
     mark: Path
     variables: Mapping[str, str] = field(default_factory=dict)
+    seconds: float = _SECONDS
 
     def run(self, *arguments: str, stdin: bytes = b"", cwd: Path | None = None) -> bytes:
         """Run it to its end and return what it wrote.
 
         Raises:
-            LabError: it is not installed, took more than two minutes, or did not exit with 0.
+            LabError: it is not installed, took longer than `seconds`, or did not exit with 0.
         """
         done = self.attempt(*arguments, stdin=stdin, cwd=cwd)
         if done.returncode != 0:
@@ -43,15 +45,15 @@ class Tool:
         """Run it to its end, whatever its exit status.
 
         Raises:
-            LabError: it is not installed, or took more than two minutes.
+            LabError: it is not installed, or took longer than `seconds`.
         """
         argv = [*self.argv, *arguments]
         variables = {**environment(self.mark), **self.variables}
         try:
             return subprocess.run(
-                argv, input=stdin, capture_output=True, env=variables, cwd=cwd, timeout=_SECONDS, check=False
+                argv, input=stdin, capture_output=True, env=variables, cwd=cwd, timeout=self.seconds, check=False
             )
         except FileNotFoundError as error:
             raise LabError(f"{argv[0]} is not installed (script/bootstrap installs what the lab needs)") from error
         except subprocess.TimeoutExpired as error:
-            raise LabError(f"{argv[0]} did not end within {_SECONDS:.0f} s") from error
+            raise LabError(f"{argv[0]} did not end within {self.seconds:.0f} s") from error

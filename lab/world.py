@@ -4,7 +4,7 @@ import fcntl
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self, TypeVar
@@ -14,11 +14,10 @@ from lab.errors import LabError
 from lab.faults import known_fault
 from lab.inventory import SCHEDULES, Schedules, Writer
 from lab.mail import MailSink
-from lab.parts import BROKER, DEFAULT_NETWORK, MAIL, Parts, Plan
+from lab.parts import BROKER, DEFAULT_NETWORK, MAIL, Parts, Plan, Server
 from lab.process import Process, end, marked
 from lab.redis import RedisServer
 from lab.spare import Spare
-from lab.sshd import SshServer, stop_all
 from lab.vcenter import VCenterServer
 from lab.vcenter.build import cache_directory
 
@@ -74,8 +73,8 @@ class Lab:
         return self.directory / "inventory"
 
     @property
-    def servers(self) -> Mapping[str, SshServer]:
-        """The hosts' SSH servers by host name."""
+    def servers(self) -> Mapping[str, Server]:
+        """The hosts' SSH servers and machines by host name."""
         return self._parts.servers
 
     @property
@@ -100,11 +99,12 @@ class Lab:
 
     # -------------------------------------------------------------- its life
 
-    def up(self, only: Sequence[str] = (), *, schedules: Schedules = SCHEDULES) -> "Lab":
+    def up(self, only: Sequence[str] = (), *, machines: Sequence[str] = (), schedules: Schedules = SCHEDULES) -> "Lab":
         """Bring the lab up, whole and healthy, whatever state it was in; leaves nothing behind when it cannot.
 
         Args:
             only: names of hosts, vCenters, `mail`, `broker`; jump hosts come with the hosts behind them. Empty = all.
+            machines: names of hosts, wanted as well, that are whole machines with systemd instead of an sshd.
             schedules: what each client's file says under `schedules`.
 
         Raises:
@@ -113,16 +113,16 @@ class Lab:
         with self._alone():
             try:
                 self._sweep()
-                self._set_up(only, schedules)
+                self._set_up(only, machines, schedules)
             except BaseException:
                 with undisturbed():
                     self._sweep()
                 raise
         return self
 
-    def _set_up(self, only: Sequence[str], schedules: Schedules) -> None:
-        plan = self._parts.plan
-        self._parts = Parts(self.directory, Plan(plan.network, plan.free_ports, list(only), plan.ports), self._cache)
+    def _set_up(self, only: Sequence[str], machines: Sequence[str], schedules: Schedules) -> None:
+        plan = replace(self._parts.plan, only=list(only), machines=list(machines))
+        self._parts = Parts(self.directory, plan, self._cache)
         services = [part for part in (self._parts.vcenter, self._parts.mail, self._parts.broker) if part is not None]
         with Crew(self.directory, len(services) or 1) as crew:
             for service in services:
@@ -148,7 +148,7 @@ class Lab:
 
     def _sweep(self) -> None:
         """End every process of this lab, those of a lab that crashed included, and undo all faults on files."""
-        stop_all(list(self._parts.servers.values()))
+        self._parts.end_hosts()
         end([process for _, process in self._recorded()])
         end(marked(self.directory))
         for target in self._broken():

@@ -162,6 +162,18 @@ class VCenterServer:
         """
         self._order(op="set-manner", kind="fault", name=method, path=kind, count=times)
 
+    def task_time(self, seconds: float) -> None:
+        """Let the tasks of changes (snapshots, power, consolidation) run this long; 0 = done before they are told."""
+        self._order(op="set-manner", kind="task-time", seconds=seconds)
+
+    def task_fault(self, method: str, fault: str, times: int = 1) -> None:
+        """Let the next tasks of a method end with a fault of the API, having changed nothing."""
+        self._order(op="set-manner", kind="task-fault", name=method, path=fault, count=times)
+
+    def forget_tasks(self, vm: str) -> None:
+        """Drop all tasks of a machine, as a vCenter does some time after their end."""
+        self._order(op="forget-tasks", vm=vm)
+
     def latency(self, seconds: float) -> None:
         """Answer every call only after this time."""
         self._order(op="set-manner", kind="latency", seconds=seconds)

@@ -49,6 +49,8 @@ type front struct {
 	pages       map[string]page
 	tokens      int
 	hidden      map[string][]string // moId -> paths nobody may read
+	taskTime    time.Duration       // how long the tasks of changes take
+	taskFaults  map[string]*fault   // method -> the fault that its next tasks end with
 	calls       map[string]int
 	sent        int64
 	opened      map[string]struct{} // keys of all sessions ever opened
@@ -62,14 +64,15 @@ func newFront(service *simulator.Service, o options) *front {
 	client, err := vim25.NewClient(context.Background(), service)
 	must(err)
 	return &front{
-		back:   service.ServeMux,
-		client: client,
-		user:   o.user,
-		opened: map[string]struct{}{},
-		faults: map[string]*fault{},
-		pages:  map[string]page{},
-		hidden: map[string][]string{},
-		calls:  map[string]int{},
+		back:       service.ServeMux,
+		client:     client,
+		user:       o.user,
+		opened:     map[string]struct{}{},
+		faults:     map[string]*fault{},
+		pages:      map[string]page{},
+		hidden:     map[string][]string{},
+		taskFaults: map[string]*fault{},
+		calls:      map[string]int{},
 	}
 }
 
@@ -173,6 +176,14 @@ func (f *front) answer(call call, r *http.Request) (int, reply) {
 	}
 	if reads[call.method] && call.needsSession && !f.authenticated(r) {
 		return http.StatusInternalServerError, soapFault("NotAuthenticated")
+	}
+	if f.authenticated(r) {
+		if call.method == "RebootGuest" {
+			return f.rebootGuest(call)
+		}
+		if answered, ours := f.change(call); ours {
+			return http.StatusOK, answered
+		}
 	}
 	if call.method == "ContinueRetrievePropertiesEx" || call.method == "CancelRetrievePropertiesEx" {
 		return f.nextPage(call, cookieOf(r))

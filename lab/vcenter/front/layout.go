@@ -36,6 +36,12 @@ func (f *front) addSnapshot(vm *simulator.VirtualMachine, o snapshotOrder) error
 	vm.CreateSnapshotTask(&types.CreateSnapshot_Task{
 		This: vm.Self, Name: o.Name, Description: o.Description, Memory: o.Memory, Quiesce: o.Quiesced,
 	})
+	f.settleSnapshot(vm, frozen, o)
+	return nil
+}
+
+// settleSnapshot gives the snapshot that was just taken what a vCenter and a datastore give it.
+func (f *front) settleSnapshot(vm *simulator.VirtualMachine, frozen []types.VirtualMachineFileLayoutExDiskLayout, o snapshotOrder) {
 	made := vm.Snapshot.CurrentSnapshot
 	tree := node(vm.Snapshot.RootSnapshotList, func(n *types.VirtualMachineSnapshotTree) bool { return n.Snapshot == *made })
 	f.mu.Lock()
@@ -53,7 +59,49 @@ func (f *front) addSnapshot(vm *simulator.VirtualMachine, o snapshotOrder) error
 		}
 	}
 	growChain(vm, o.Size)
-	return nil
+}
+
+// settleRevert starts new deltas upon a snapshot, and leaves the machine as it was then: off, unless with memory.
+func (f *front) settleRevert(vm *simulator.VirtualMachine, snapshot types.ManagedObjectReference) {
+	tree := node(rootList(vm), func(n *types.VirtualMachineSnapshotTree) bool { return n.Snapshot == snapshot })
+	vm.Runtime.PowerState, vm.Summary.Runtime.PowerState = tree.State, tree.State
+	if tree.State == types.VirtualMachinePowerStatePoweredOff {
+		vm.Summary.Runtime.BootTime = nil
+	}
+	vm.LayoutEx.Disk = grown(vm, frozenDisks(vm, snapshot), 0)
+}
+
+// keptLayout is the layout as it is without a snapshot: what was written after it is merged into the delta it stands
+// upon. The simulator would make the layout anew, with other keys. Lines of snapshots without branches are all it knows.
+func keptLayout(vm *simulator.VirtualMachine, snapshot types.ManagedObjectReference) *types.VirtualMachineFileLayoutEx {
+	kept := *vm.LayoutEx
+	kept.File = append([]types.VirtualMachineFileLayoutExFileInfo{}, kept.File...)
+	kept.Disk, kept.Snapshot = copied(kept.Disk), nil
+	gone := frozenDisks(vm, snapshot)
+	for _, disk := range gone {
+		kept.Disk = without(kept.Disk, disk.Key, len(disk.Chain))
+	}
+	for _, layout := range vm.LayoutEx.Snapshot {
+		if layout.Key == snapshot {
+			continue
+		}
+		for _, disk := range gone {
+			layout.Disk = without(layout.Disk, disk.Key, len(disk.Chain))
+		}
+		kept.Snapshot = append(kept.Snapshot, layout)
+	}
+	return &kept
+}
+
+// without takes the unit at a place out of a disk's chain, where there is one.
+func without(disks []types.VirtualMachineFileLayoutExDiskLayout, key int32, place int) []types.VirtualMachineFileLayoutExDiskLayout {
+	kept := copied(disks)
+	for i := range kept {
+		if chain := kept[i].Chain; kept[i].Key == key && len(chain) > place {
+			kept[i].Chain = append(chain[:place:place], chain[place+1:]...)
+		}
+	}
+	return kept
 }
 
 func rootList(vm *simulator.VirtualMachine) []types.VirtualMachineSnapshotTree {

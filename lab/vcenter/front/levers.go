@@ -87,6 +87,10 @@ func (f *front) setManner(o order) error {
 	switch o.Kind {
 	case "fault":
 		f.faults[o.Name] = &fault{o.Path, o.Count}
+	case "task-fault":
+		f.taskFaults[o.Name] = &fault{o.Path, o.Count}
+	case "task-time":
+		f.taskTime = seconds(o.Seconds)
 	case "latency":
 		f.latency = seconds(o.Seconds)
 	case "skew":
@@ -99,7 +103,7 @@ func (f *front) setManner(o order) error {
 		f.calls, f.sent = map[string]int{}, 0
 	case "mend":
 		f.faults, f.latency, f.skew, f.pageSize, f.compress = map[string]*fault{}, 0, 0, 0, false
-		f.hidden = map[string][]string{}
+		f.hidden, f.taskFaults, f.taskTime = map[string][]string{}, map[string]*fault{}, 0
 	default:
 		return fmt.Errorf("unknown manner %q", o.Kind)
 	}
@@ -146,6 +150,7 @@ var mechanical = map[string]func(*front, *simulator.VirtualMachine, order) error
 	"snapshot":       func(f *front, vm *simulator.VirtualMachine, o order) error { return f.addSnapshot(vm, o.Snapshot) },
 	"drop-snapshots": func(_ *front, vm *simulator.VirtualMachine, _ order) error { return dropSnapshots(vm) },
 	"orphan":         func(_ *front, vm *simulator.VirtualMachine, o order) error { growChain(vm, o.Bytes); return nil },
+	"forget-tasks":   func(_ *front, vm *simulator.VirtualMachine, _ order) error { return forgetTasks(vm) },
 	"device":         func(_ *front, vm *simulator.VirtualMachine, o order) error { return addDevice(vm, o) },
 	"hide": func(f *front, vm *simulator.VirtualMachine, o order) error {
 		f.mu.Lock()

@@ -32,10 +32,11 @@ type call struct {
 	method, token string
 	maximum       int
 	needsSession  bool
+	request       []byte
 }
 
 func parse(request []byte) call {
-	var c call
+	c := call{request: request}
 	if found := bodyPattern.FindSubmatch(request); found != nil {
 		c.method = string(found[1])
 	}

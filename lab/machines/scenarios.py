@@ -1,0 +1,130 @@
+"""What can come of an update, by name: the packages installed before, those offered, and what must be expected."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from lab.errors import LabError
+from lab.machines.debs import Deb
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One update to come.
+
+    Attributes:
+        name: what `Machine.offer` is given.
+        summary: what a right tool sees or suffers.
+        installed: the packages the machine has before; the main repository still has them.
+        offered: their updates, and what these need.
+        security: whether the security repository offers them; the main one otherwise.
+        held: packages on hold.
+        edited: configuration files an administrator has changed (path to content).
+    """
+
+    name: str
+    summary: str
+    installed: tuple[Deb, ...]
+    offered: tuple[Deb, ...]
+    security: bool = False
+    held: tuple[str, ...] = ()
+    edited: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def packages(self) -> list[str]:
+        """The names of all packages it knows."""
+        return sorted({deb.name for deb in (*self.installed, *self.offered)})
+
+
+_REBOOT_REQUIRED = """\
+if [ "$1" = configure ]; then
+    echo '*** System restart required ***' >/run/reboot-required
+    echo lab-kernel >>/run/reboot-required.pkgs
+fi"""
+_REBOOT_FORGOTTEN = 'if [ "$1" = purge ]; then rm -f /run/reboot-required /run/reboot-required.pkgs; fi'
+_CONF = "/etc/lab-conffile/lab.conf"
+
+
+def _all() -> Iterator[Scenario]:
+    yield Scenario(
+        "simple-update",
+        "a newer version in main",
+        (Deb("lab-simple", "1.0-1"),),
+        (Deb("lab-simple", "1.1-1"),),
+    )
+    yield Scenario(
+        "security-update",
+        "a newer version in security",
+        (Deb("lab-security", "1.0-1"),),
+        (Deb("lab-security", "1.0-1+deb12u1"),),
+        security=True,
+    )
+    yield Scenario(
+        "conffile-change",
+        "the update brings another configuration file than the one an administrator has changed: dpkg asks",
+        (Deb("lab-conffile", "1.0-1", files={_CONF: "limit = 10\n"}),),
+        (Deb("lab-conffile", "1.1-1", files={_CONF: "limit = 20\n"}),),
+        edited={_CONF: "limit = 15\n"},
+    )
+    yield Scenario(
+        "failing-postinst",
+        "apt-get exits with 100, and the package stays half configured (iF)",
+        (Deb("lab-postinst", "1.0-1"),),
+        (Deb("lab-postinst", "1.1-1", scripts={"postinst": "echo 'lab-postinst: no' >&2; exit 1"}),),
+    )
+    yield Scenario(
+        "failing-preinst",
+        "apt-get exits with 100, and the old version stays (ii)",
+        (Deb("lab-preinst", "1.0-1"),),
+        (Deb("lab-preinst", "1.1-1", scripts={"preinst": "echo 'lab-preinst: no' >&2; exit 1"}),),
+    )
+    yield Scenario(
+        "held-package",
+        "an administrator holds the old version: it is kept back",
+        (Deb("lab-held", "1.0-1"),),
+        (Deb("lab-held", "1.1-1"),),
+        held=("lab-held",),
+    )
+    yield Scenario(
+        "new-dependency",
+        "kept back by a bare upgrade, installed by one with --with-new-pkgs",
+        (Deb("lab-growing", "1.0-1"),),
+        (Deb("lab-growing", "1.1-1", {"Depends": "lab-grown"}), Deb("lab-grown", "1.0-1")),
+    )
+    yield Scenario(
+        "removes-package",
+        "only a full upgrade installs it, and that removes lab-legacy",
+        (Deb("lab-legacy", "1.0-1"), Deb("lab-modern", "1.0-1")),
+        (Deb("lab-modern", "2.0-1", {"Conflicts": "lab-legacy"}),),
+    )
+    yield Scenario(
+        "hanging-postinst",
+        "apt-get never ends",
+        (Deb("lab-hanging", "1.0-1"),),
+        (Deb("lab-hanging", "1.1-1", scripts={"postinst": "exec sleep infinity"}),),
+    )
+    yield Scenario(
+        "reboot-required",
+        "/run/reboot-required and its .pkgs are there afterwards",
+        (Deb("lab-kernel", "6.1-1"),),
+        (Deb("lab-kernel", "6.2-1", scripts={"postinst": _REBOOT_REQUIRED, "postrm": _REBOOT_FORGOTTEN}),),
+    )
+    yield Scenario(
+        "phased-update",
+        "offered to nobody yet (Ubuntu's Phased-Update-Percentage): deferred, which is not missing",
+        (Deb("lab-phased", "1.0-1"),),
+        (Deb("lab-phased", "1.1-1", {"Phased-Update-Percentage": "0"}),),
+    )
+
+
+SCENARIOS = {scenario.name: scenario for scenario in _all()}
+
+
+def known_scenario(name: str) -> Scenario:
+    """The scenario of that name.
+
+    Raises:
+        LabError: there is none.
+    """
+    if name not in SCENARIOS:
+        raise LabError(f'"{name}" is no scenario of the lab\'s packages; it knows {", ".join(SCENARIOS)}')
+    return SCENARIOS[name]
