@@ -18,6 +18,7 @@ from typing import Any
 from bench.measuring import timed
 from bench.plant import ROOT
 from lab.hosts import Hosts
+from lab.identity import Identity
 from lab.process import MARK, end, marked
 
 VENV = ROOT / "var/bench/venv"
@@ -35,7 +36,7 @@ class Peers:
     """
 
     directory: Path
-    hosts: Hosts
+    hosts: Hosts[Identity]
     command: str
     parallel: int
 
@@ -102,8 +103,12 @@ class Peers:
     def ansible(self, module: str, times: int) -> float:
         """A playbook of so many tasks with `raw` or `command`; its start is counted as well."""
         task = self.command if module == "raw" else {"argv": shlex.split(self.command)}
-        play = [{"hosts": "all", "gather_facts": False, "tasks": [{f"ansible.builtin.{module}": task}] * times}]
-        book = self.directory / f"{module}_{times}.yml"
+        return self.playbook(f"{module}_{times}", [{f"ansible.builtin.{module}": task}] * times)
+
+    def playbook(self, name: str, tasks: Sequence[Mapping[str, Any]]) -> float:
+        """One run of Ansible with these tasks on all hosts; seconds, its start included."""
+        book = self.directory / f"{name}.yml"
+        play = [{"hosts": "all", "gather_facts": False, "tasks": tasks}]
         book.write_text(json.dumps(play), encoding="utf-8")
         argv = [str(VENV / "bin/ansible-playbook"), "-i", "hosts.yml", "-f", str(self.parallel), book.name]
         try:

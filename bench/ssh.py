@@ -19,6 +19,7 @@ from bench.peers import Peers
 from bench.plant import CLIENT, Plant, running
 from bench.scale import Scale
 from lab.hosts import Hosts, many_hosts
+from lab.identity import Identity
 from ronde.facts.clock import clock_question
 from ronde.model.plan import JobPlan, Lane, Step, Target, TargetKind
 
@@ -39,8 +40,8 @@ def measure(directory: Path, scale: Scale) -> Sequence[Figure]:
         return [*figures, _memory(directory / "memory", hosts)]
 
 
-def _compare(directory: Path, hosts: Hosts, peers: Peers, times: int, scale: Scale) -> list[Figure]:
-    with running(Plant(directory, scale.parallel, [_client(hosts)])) as plant:
+def _compare(directory: Path, hosts: Hosts[Identity], peers: Peers, times: int, scale: Scale) -> list[Figure]:
+    with running(Plant(directory, scale.parallel, [client_of(hosts)])) as plant:
         plan = _jobs(hosts, times, scale.parallel)
         plant.await_end(plant.order(plan))  # a worker that runs has its threads and its connections to the ledger
         meter = Meter(plant)
@@ -138,20 +139,20 @@ def _figures(
     ]
 
 
-def _profile(directory: Path, hosts: Hosts, plan: Sequence[JobPlan], scale: Scale) -> Profile:
+def _profile(directory: Path, hosts: Hosts[Identity], plan: Sequence[JobPlan], scale: Scale) -> Profile:
     profile: Profile = {}
-    with running(Plant(directory, scale.parallel, [_client(hosts)], profiled=True)) as plant:
+    with running(Plant(directory, scale.parallel, [client_of(hosts)], profiled=True)) as plant:
         plant.await_end(plant.order(plan))
         with plant.watched(profile):
             plant.await_end(plant.order(plan))
     return profile
 
 
-def _memory(directory: Path, hosts: Hosts) -> Figure:
+def _memory(directory: Path, hosts: Hosts[Identity]) -> Figure:
     """The work process's peak with every host at once; how many truly were is read from the ledger."""
     count = len(hosts.servers)
     _slow_down(hosts)
-    with running(Plant(directory, count, [_client(hosts)])) as plant:
+    with running(Plant(directory, count, [client_of(hosts)])) as plant:
         worker = plant.workers["work"].pid
         before = memory_of(worker)
         run = plant.order(_jobs(hosts, 1, count))
@@ -161,7 +162,7 @@ def _memory(directory: Path, hosts: Hosts) -> Figure:
     return Figure(f"ssh: peak memory, {count} hosts at once", [peak], "MB", "the same process, idle", None, note)
 
 
-def _slow_down(hosts: Hosts) -> None:
+def _slow_down(hosts: Hosts[Identity]) -> None:
     """Make every command from now on begin late, so that all hosts are connected before the first is done."""
     for server in hosts.servers:
         keys = server.directory / "authorized_keys"
@@ -169,13 +170,14 @@ def _slow_down(hosts: Hosts) -> None:
         keys.write_text(forced + keys.read_text(encoding="utf-8"), encoding="utf-8")
 
 
-def _jobs(hosts: Hosts, times: int, places: int) -> list[JobPlan]:
+def _jobs(hosts: Hosts[Identity], times: int, places: int) -> list[JobPlan]:
     steps = tuple(Step(f"clock-{number}", "clock") for number in range(times))
     lanes = (Lane(f"client:{CLIENT}", places),)
     return [JobPlan(Target(CLIENT, TargetKind.HOST, s.name), "bench", steps, lanes) for s in hosts.servers]
 
 
-def _client(hosts: Hosts) -> Mapping[str, Any]:
+def client_of(hosts: Hosts[Identity]) -> Mapping[str, Any]:
+    """The client that has them all, as its file says it."""
     common = {"key": f"file://{hosts.key}", "host_key": hosts.host_key}
     entries = {s.name: {"address": s.address, "port": s.port, "user": s.user, **common} for s in hosts.servers}
     return {"client": CLIENT, "name": "Bench", "hosts": entries, "limits": {"per_client": max(1, len(entries))}}

@@ -20,6 +20,8 @@ KEYS = {"name", "figure", "unit", "against", "goal", "reached"}
     [
         ("schedules", {"beat: one tick, 200 schedules", "roll call: 200 schedules"}),
         ("control", {"control plane: jobs a second"}),
+        ("live", {"follow of 2,000 lines: time", "follow of 2,000 lines: peak memory"}),
+        ("technician", {"first line of a command, warm", "plan of 1,000 hosts"}),
         ("vsphere", {"snapshots of 60 VMs: CPU, with rules and evidence"}),
     ],
 )
