@@ -13,17 +13,23 @@ from pathlib import Path
 
 from celery import Celery, signals
 
+from ronde.adapters.clock import SystemClock
 from ronde.adapters.files.playbooks import load_playbooks
 from ronde.adapters.files.store import InventoryStore
 from ronde.adapters.ledger import LedgerClock, SqlLedger
 from ronde.adapters.logs import configure_logs
 from ronde.adapters.mail import SmtpMailer
+from ronde.adapters.mark_key import own_mark_key
 from ronde.adapters.queue import CeleryQueue, make_app
 from ronde.adapters.queue.advances import Advances
+from ronde.adapters.queue.feed import RedisFeed
 from ronde.adapters.queue.heartbeat import Heartbeat
+from ronde.adapters.queue.memory_feed import MemoryFeed
+from ronde.adapters.queue.publisher import BatchingPublisher
 from ronde.adapters.queue.sender import NoQueue
 from ronde.adapters.secrets import FileSecrets
 from ronde.adapters.ssh import SshLimits, SshShells
+from ronde.adapters.ssh.keys import OpenSshKeys
 from ronde.adapters.vsphere import PyVmomiVCenters, VCenterLimits
 from ronde.engine.holding import Holding
 from ronde.engine.parts import Engine, ReportOrder, Tuning
@@ -32,7 +38,7 @@ from ronde.model.check import Check
 from ronde.model.errors import InputError, InventoryError, QueueError
 from ronde.model.inventory import Inventory
 from ronde.model.playbook import Named
-from ronde.ports import Queue
+from ronde.ports import Feed, Queue
 from ronde.reports.sending import night_period, night_report
 from ronde.settings import Settings, load_settings
 
@@ -46,11 +52,13 @@ class Services:
     Attributes:
         queue: how workers are woken; left out, Celery on the settings' broker.
         role: what this process is, for its name in the ledger.
+        feed: where live output goes; left out, a stream on the settings' broker.
     """
 
     settings: Settings
     queue_override: Queue | None = None
     role: str = "cli"
+    feed_override: Feed | None = None
 
     @cached_property
     def playbooks(self) -> dict[str, Named]:
@@ -117,6 +125,14 @@ class Services:
         return Advances(self.queue)
 
     @cached_property
+    def feed(self) -> Feed:
+        return self.feed_override or RedisFeed(self.settings.queue_url)
+
+    @cached_property
+    def publisher(self) -> BatchingPublisher:
+        return BatchingPublisher(self.feed, self.secrets.redactor, SystemClock().now)
+
+    @cached_property
     def worker(self) -> str:
         return f"{socket.gethostname()}:{os.getpid()}:{self.role}"
 
@@ -133,16 +149,29 @@ class Services:
             shells=self.shells,
             vcenters=self.vcenters,
             secrets=self.secrets,
+            keys=OpenSshKeys(),
             inventories=self.inventories,
             mailer=self.mailer,
             clock=self.clock,
             playbooks=self.playbooks,
             holding=self.holding,
+            feed=self.feed,
+            publisher=self.publisher,
             report=self.write_report,
+            mark_key=self.mark_key,
             tuning=Tuning(settings.lease, settings.resend_after, settings.retry_delays),
             worker=self.worker,
             pause=time.sleep,
         )
+
+    def mark_key(self) -> bytes:
+        """The key that signs our snapshots; without one in the settings, one of our own, made now if need be.
+
+        Raises:
+            SecretError: it cannot be read, or made.
+        """
+        settings = self.settings
+        return self.secrets.read(settings.mark_key or own_mark_key(settings.data_dir / "mark.key"))
 
     def write_report(self, order: ReportOrder) -> Check:
         """Write a client's report, queue it, and hurry it along.
@@ -159,23 +188,27 @@ class Services:
         return outcome.check(order.client.client, self.clock.now())
 
     def close(self) -> None:
-        """Give back what was opened."""
+        """Give back what was opened; what was said is published first."""
+        if "publisher" in self.__dict__:
+            self.publisher.stop()
         if "ledger" in self.__dict__:
             self.ledger.close()
 
 
-def build(settings: Settings | None = None, *, queue: Queue | None = None, role: str = "cli") -> Services:
+def build(
+    settings: Settings | None = None, *, queue: Queue | None = None, role: str = "cli", feed: Feed | None = None
+) -> Services:
     """Services on the given settings, or on those of the environment.
 
     Raises:
         InputError: a setting is unknown or wrong.
     """
-    return Services(settings or load_settings(), queue, role)
+    return Services(settings or load_settings(), queue, role, feed)
 
 
 def build_here(settings: Settings | None = None) -> Services:
     """Services for work in this very process, without broker or beat; the ledger is brought up to date first."""
-    services = build(settings, queue=NoQueue(), role="here")
+    services = build(settings, queue=NoQueue(), role="here", feed=MemoryFeed())
     services.ledger.upgrade()
     return services
 

@@ -49,6 +49,8 @@ class Settings(BaseSettings):
         broker_url: Redis or Valkey; left out, `ronde up` starts an embedded Valkey in `data_dir`.
         secrets_dir: where `age://` references lie; `age_identity` is the key that opens them.
         certificates_dir: pinned vCenter certificates; left out, `certificates/` in the inventory.
+        mark_key: signs our snapshots, so that none but ours is ever removed; left out, a key made in `data_dir`. All
+            workers need the same one.
         smtp_tls: `starttls`, `implicit`, or `none`, which is refused for anything but this machine.
         threads: jobs that one work process runs at once.
         lease: how long a job is held without a heartbeat; `heartbeat` is how often it is renewed.
@@ -68,6 +70,7 @@ class Settings(BaseSettings):
     secrets_dir: Path | None = None
     age_identity: Path | None = None
     certificates_dir: Path | None = None
+    mark_key: SecretRef | None = None
     smtp_host: str = "localhost"
     smtp_port: Annotated[int, Field(ge=1, le=65535)] = 25
     smtp_tls: Literal["starttls", "implicit", "none"] = "starttls"

@@ -7,6 +7,7 @@ state and not a matter of timing.
 
 import json
 import os
+import pwd
 import shutil
 import signal
 import sqlite3
@@ -29,6 +30,7 @@ from lab.process import Process as LabProcess
 from lab.redis import RedisServer
 from lab.sshd import SshServer
 from ronde.adapters.ledger import SqlLedger
+from ronde.adapters.queue import make_app
 from ronde.model.inventory import Schedule
 from ronde.model.records import CheckRecord, JobRecord, MailRecord, OccurrenceRecord, RunRecord, Scope
 from ronde.model.run import JobState
@@ -163,7 +165,8 @@ class Installation:
 
     Attributes:
         address: where broker and hosts listen.
-        more: settings that differ from those of `environment`.
+        more: settings that differ from those of `environment`; `provider` and `client`: what their files say besides.
+        entries: hosts of the inventory that somebody else looks after.
         embedded: whether to leave the broker to `ronde up`.
     """
 
@@ -175,6 +178,9 @@ class Installation:
     more: dict[str, str] = field(default_factory=dict)
     embedded: bool = False
     vcenters: dict[str, Any] = field(default_factory=dict)
+    provider: dict[str, Any] = field(default_factory=dict)
+    client: dict[str, Any] = field(default_factory=dict)
+    entries: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -215,11 +221,12 @@ class Installation:
             "name": "Commune",
             "timezone": "UTC",
             "contacts": contacts,
-            "hosts": {name: self._host(host) for name, host in self.hosts.items()},
+            "hosts": {**{name: self._host(host) for name, host in self.hosts.items()}, **self.entries},
+            **self.client,
             "vcenters": self.vcenters,
             "schedules": self.schedules,
         }
-        provider = {"name": "Infogérance", "sender": "ronde@infogerance.example"}
+        provider = {"name": "Infogérance", "sender": "ronde@infogerance.example", **self.provider}
         self.client_file.parent.mkdir(parents=True, exist_ok=True)
         yaml = YAML()
         with (self.client_file.parents[1] / "provider.yml").open("w") as file:
@@ -323,13 +330,14 @@ class Installation:
         self, *names: str, queues: str = "control,work", threads: int = 8, via: Sequence[str] = ()
     ) -> list[Process]:
         """Workers; returns when each takes messages."""
-        started = [
-            self.start(name, *via, *_celery("worker", "-Q", queues, "-c", str(threads), "-n", f"{name}@test"))
-            for name in names
-        ]
+        started = [self.start_worker_unheard(name, queues=queues, threads=threads, via=via) for name in names]
         for process in started:
             process.says("ready.")
         return started
+
+    def start_worker_unheard(self, name: str, *, queues: str, threads: int, via: Sequence[str] = ()) -> Process:
+        """A worker that nobody waits for."""
+        return self.start(name, *via, *_celery("worker", "-Q", queues, "-c", str(threads), "-n", f"{name}@test"))
 
     def start_worker(self, name: str = "worker", **options: Any) -> Process:
         return self.start_workers(name, **options)[0]
@@ -361,6 +369,33 @@ class Installation:
             timeout=120,
             check=check,
         )
+
+    def technicians(self, roles: dict[str, list[str]], *rules: dict[str, Any]) -> None:
+        """From now on these logins have these roles, and these rules ask for a second technician."""
+        self.provider["technicians"] = {
+            login: {"name": login.title(), "email": f"{login}@infogerance.example", "roles": acts, "clients": "all"}
+            for login, acts in roles.items()
+        }
+        self.provider["approvals"] = {"rules": list(rules)}
+        self.write_inventory()
+
+    def ronde_as(self, login: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run the command line as somebody who came by sudo."""
+        sudo = {"SUDO_UID": str(pwd.getpwnam(login).pw_uid), "SUDO_USER": login}
+        return subprocess.run(
+            [*RONDE, *arguments],
+            env={**self.environment(), **sudo},
+            cwd=self.directory,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    def send(self, task: str, arguments: list[Any], *, queue: str) -> None:
+        """Send one message of Ronde's own, once more."""
+        with make_app(self.broker.url, roll_call=60) as app:
+            app.send_task(task, arguments, queue=queue)
 
     def order(self, *arguments: str) -> str:
         """`ronde run backup/check --detach …`; the run's id."""

@@ -19,6 +19,7 @@ from ronde.facts.restic import Restic
 from ronde.model.check import Finding
 from ronde.model.command import Answer, Command
 from ronde.model.verdict import Verdict
+from ronde.ports import Listener
 from tests.doubles.shell import LocalShell
 from tests.integration.backup.bench import (
     NOW,
@@ -179,9 +180,9 @@ def _make(bench: Bench, tool: str, secret: str) -> None:
 class ReadOnly(LocalShell):
     """Everything runs as nobody."""
 
-    def run(self, command: Command) -> Answer:
+    def run(self, command: Command, listen: Listener | None = None) -> Answer:
         user = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
-        return super().run(Command((*user, *command.argv), command.stdin, command.timeout, None, command.cap))
+        return super().run(Command((*user, *command.argv), command.stdin, command.timeout, None, command.cap), listen)
 
 
 @pytest.fixture
@@ -247,10 +248,10 @@ class Cut(LocalShell):
         super().__init__(home=bench.home, environment={"TMPDIR": str(bench.tmp)})
         self.after = after
 
-    def run(self, command: Command) -> Answer:
+    def run(self, command: Command, listen: Listener | None = None) -> Answer:
         if len(self.asked) >= self.after:
             self.close()
-        return super().run(command)
+        return super().run(command, listen)
 
 
 def test_a_link_that_breaks_at_any_command_never_leaves_ok(borg_bench: Bench) -> None:

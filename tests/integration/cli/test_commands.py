@@ -102,7 +102,7 @@ def test_findings_end_with_1_and_what_was_not_reached_with_3(house: Installation
     ("words", "told"),
     [
         ((*CHECK, "--client", "comune"), 'There is no client "comune"; did you mean "commune"?'),
-        ((*CHECK, "--client", CLIENT, "--host", "srw"), 'no host, vCenter or tag "srw"; did you mean "srv"?'),
+        ((*CHECK, "--client", CLIENT, "--host", "srw"), 'no host or vCenter is called "srw"; did you mean "srv"?'),
         ((*CHECK, "--host", "srv"), "--host needs --client"),
         (("run", "backup/chek"), 'There is no playbook "backup/chek". Did you mean "backup/check"?'),
         (("run", "vsphere/snapshots", "--client", CLIENT), "vsphere/snapshots works on vCenters; there is none."),
@@ -232,7 +232,7 @@ def test_ctrl_c_leaves_a_run_to_the_workers(house: Installation) -> None:
     assert following.wait(20) == 130
     (run,) = house.runs()
     assert run.state is RunState.QUEUED, "it goes on without us"
-    assert following.said(f"Left; the run goes on.\nronde show {run.id[:8]}\nronde cancel {run.id[:8]}\n")
+    assert following.said(f"Left; the run goes on.\nronde follow {run.id[:8]}\nronde cancel {run.id[:8]}\n")
     assert not following.said("Traceback")
     assert ask(house, "cancel", run.id[:8]).exit_code == 0
     assert house.finished(run.id).state is RunState.CANCELLED
@@ -274,3 +274,12 @@ def test_a_reader_that_goes_away_is_no_error(house: Installation) -> None:
     )
     assert "Traceback" not in done.stderr
     assert done.stdout == "{\n"
+
+
+def test_what_cannot_be_paused_or_resumed_says_why(house: Installation) -> None:
+    done = ask(house, *CHECK, "--client", CLIENT, "--here", "--json")
+    run = str(json.loads(done.stdout)["run"])
+    for word, said in (("pause", "paused"), ("resume", "resumed")):
+        refused = ask(house, word, run[:8])
+        assert refused.exit_code == 2
+        assert f"{run[:8]} cannot be {said}: it has ended." in refused.stderr

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import paramiko
 
-from lab.sshd import SshServer
+from lab.identity import Identity
 
 
 def connect(
-    server: SshServer, key: Path, pinned: str | None = None, through: paramiko.Channel | None = None
+    server: Identity, key: Path, pinned: str | None = None, through: paramiko.Channel | None = None
 ) -> paramiko.SSHClient:
     """A connection that accepts the pinned key alone (the server's own when left out), perhaps through a tunnel."""
     kind, content = (pinned or server.public_keys[0]).split()[:2]

@@ -1,0 +1,170 @@
+"""From the first question to the judged outcome: real OpenSSH, real dnf and zypper, real rpm databases."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import pytest
+
+from lab.rpm_packages import ADVISORIES, LONG, MANAGER_ADVISORY
+from lab.rpm_roots import Manager, RpmRoots
+from ronde.facts.patch import dnf_run, rpm, zypper_run
+from ronde.model.command import Command
+from ronde.model.patch.audit import Audit, Memory, Metadata
+from ronde.model.patch.conclusion import decide_audit
+from ronde.model.patch.outcome import Outcome, judge_outcome
+from ronde.model.patch.packages import Database, KeptReason, Package, Simulation, Transaction
+from ronde.model.patch.policy import Policy, Scope, compare_plans, select
+from ronde.model.verdict import Verdict
+from ronde.ports import Shell
+from tests.integration.patch.conftest import Machines
+from tests.integration.patch.looks import Look, database, look_dnf, look_zypper, refresh, told
+
+BOTH = pytest.mark.parametrize(("manager", "look"), [("dnf", look_dnf), ("zypper", look_zypper)])
+EACH = pytest.mark.parametrize("manager", ["dnf", "zypper"])
+SECURITY = {"beta", "gamma", "kernel-core", LONG}
+
+
+def simulation(audit: Audit) -> Simulation:
+    assert isinstance(audit.simulation, Simulation)
+    return audit.simulation
+
+
+def preview(shell: Shell, manager: Manager, targets: Sequence[Package], before: Database) -> Transaction:
+    if manager == "dnf":
+        answer = shell.run(dnf_run.preview_question(targets).command)
+        return told(dnf_run.parse_preview(answer, before))[0]
+    return told(zypper_run.parse_preview(shell.run(zypper_run.preview_question(targets).command), before))
+
+
+def run(shell: Shell, command: Command, planned: Transaction, before: Database) -> tuple[int | None, Outcome]:
+    answer = shell.run(command)
+    after = rpm.with_failed_scripts(database(shell), answer.text + answer.error_text)
+    return answer.exit_status, judge_outcome(planned, before, after)
+
+
+def apply_command(manager: Manager, targets: Sequence[Package]) -> Command:
+    return dnf_run.apply_command(targets) if manager == "dnf" else zypper_run.apply_command(targets)
+
+
+@BOTH
+def test_what_waits_is_told_with_its_reasons(machines: Machines, manager: Manager, look: Look) -> None:
+    _, shell = machines(manager)
+    audit = look(shell)
+    found = simulation(audit)
+    waiting = {pending.name: pending for pending in found.pending}
+    assert {name for name, pending in waiting.items() if pending.security} == SECURITY
+    assert waiting["beta"].cves == ("CVE-2026-1111", "CVE-2026-1112")
+    assert waiting["beta"].severity.lower() == "critical"
+    assert waiting["thirdparty"].security is None, "its repository carries no advisories"
+    assert waiting["alpha"].security is False
+    assert {kept.name.partition(":")[0] for kept in found.kept} == {"broken"}
+    assert "oldname" in {package.name for package in found.transaction.remove}
+    assert {package.name for package in found.transaction.new_dependencies} == {"newlib", "newname"}
+    assert isinstance(audit.metadata, Metadata)
+    assert (audit.metadata.repositories, audit.metadata.faults) == (3, ())
+
+
+@BOTH
+def test_a_security_round_does_exactly_what_was_approved(machines: Machines, manager: Manager, look: Look) -> None:
+    _, shell = machines(manager)
+    found = simulation(look(shell))
+    before = database(shell)
+    wanted = select(found, Policy(Scope.SECURITY)).wanted
+    targets = [Package(pending.name, pending.arch, pending.candidate) for pending in wanted]
+    approved = preview(shell, manager, targets, before)
+    assert compare_plans(approved, preview(shell, manager, targets, before)).same
+
+    status, outcome = run(shell, apply_command(manager, targets), approved, before)
+
+    assert status == 0
+    assert outcome.succeeded, outcome.findings
+    assert {package.name for package in outcome.done} == SECURITY
+    assert outcome.unplanned == ()
+    again = simulation(look(shell))
+    assert not [pending.name for pending in again.pending if pending.security]
+
+
+@EACH
+def test_a_failed_post_script_is_no_success(machines: Machines, manager: Manager) -> None:
+    _, shell = machines(manager)
+    refresh(shell, manager)
+    before, targets = database(shell), [Package("postfail", "noarch", "1.1-1")]
+    planned = preview(shell, manager, targets, before)
+    status, outcome = run(shell, apply_command(manager, targets), planned, before)
+    assert status == (0 if manager == "dnf" else zypper_run.SCRIPT)
+    assert [miss.label for miss in outcome.failed] == ["postfail:noarch"]
+
+
+@EACH
+def test_a_failed_pre_script_fails_its_package(machines: Machines, manager: Manager) -> None:
+    _, shell = machines(manager)
+    refresh(shell, manager)
+    before, targets = database(shell), [Package("prefail", "noarch", "1.1-1")]
+    planned = preview(shell, manager, targets, before)
+    _, outcome = run(shell, apply_command(manager, targets), planned, before)
+    assert [(miss.label, miss.meant) for miss in outcome.failed] == [("prefail:noarch", "1.1-1")]
+
+
+@BOTH
+def test_a_repository_that_has_gone_makes_the_whole_look_unknown(
+    machines: Machines, manager: Manager, look: Look
+) -> None:
+    machine, shell = machines(manager)
+    refresh(shell, manager)  # so that there is a cache to answer from
+    machine.lose_repository("thirdparty")
+    audit = look(shell)
+    assert isinstance(audit.metadata, Metadata)
+    assert [fault.name for fault in audit.metadata.faults] == ["thirdparty"]
+    conclusion = decide_audit(audit, Memory(), datetime.now(UTC))
+    assert conclusion.level is None
+    assert conclusion.verdict is Verdict.UNKNOWN
+
+
+@BOTH
+def test_without_any_advisory_no_number_of_security_updates_is_given(
+    machines: Machines, roots: RpmRoots, manager: Manager, look: Look
+) -> None:
+    machine, shell = machines(manager)
+    roots.publish(machine, ())
+    found = simulation(look(shell))
+    assert found.pending
+    assert {pending.security for pending in found.pending} == {None}
+
+
+@BOTH
+def test_a_lock_of_the_host_is_kept_and_told(machines: Machines, manager: Manager, look: Look) -> None:
+    machine, shell = machines(manager)
+    lock = ("versionlock", "add", "gamma") if manager == "dnf" else ("addlock", "gamma")
+    refresh(shell, manager)  # versionlock looks for the package in the repositories
+    machine.tool(manager).run(*lock)
+    audit = look(shell)
+    reasons = {kept.name: kept.reason for kept in simulation(audit).kept}
+    assert reasons["gamma:noarch"] is KeptReason.HELD
+    assert isinstance(audit.database, Database)
+    assert audit.database.holds == {"gamma:noarch"}
+
+
+def test_an_exclude_in_the_configuration_of_dnf_hides_nothing(machines: Machines) -> None:
+    machine, shell = machines("dnf")
+    conf = machine.directory / "dnf.conf"
+    conf.write_text(conf.read_text(encoding="utf-8") + "exclude=beta\n", encoding="utf-8")
+    found = simulation(look_dnf(shell))
+    assert {pending.name for pending in found.pending if pending.security} == SECURITY
+    assert {kept.name: kept.reason for kept in found.kept}["beta:noarch"] is KeptReason.PINNED
+
+
+def test_security_patches_behind_one_for_zypper_itself_are_seen(machines: Machines, roots: RpmRoots) -> None:
+    machine, shell = machines("zypper")
+    roots.publish(machine, (*ADVISORIES, MANAGER_ADVISORY))
+    found = simulation(look_zypper(shell))
+    assert {pending.name for pending in found.pending if pending.security} == SECURITY
+
+
+def test_dnf_sees_a_reboot_only_until_the_machine_was_rebooted(machines: Machines) -> None:
+    machine, shell = machines("dnf")
+    refresh(shell, "dnf")
+    shell.run(dnf_run.apply_command([Package("linux-firmware", "noarch", "1.1-1")]))
+    needed = told(dnf_run.parse_reboot(shell.run(dnf_run.reboot_question().command))).needed
+    machine.reboot()
+    after = told(dnf_run.parse_reboot(shell.run(dnf_run.reboot_question().command))).needed
+    assert (needed, after) == (True, False)
