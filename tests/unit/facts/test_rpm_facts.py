@@ -98,24 +98,24 @@ def test_an_advisory_for_an_older_version_still_makes_the_newest_a_security_upda
     """gamma 1.1 mends the hole and gamma 1.2 is offered: who compares whole names says "no security update"."""
     advisory = Advisory("LAB-4", security=True, severity="Moderate", packages=frozenset({"gamma.noarch"}))
     (pending,) = simulate([Offer(GAMMA, "updates")], [advisory], {"updates"})
-    assert (pending.security, pending.advisories, pending.severity) == (True, ("LAB-4",), "Moderate")  # type: ignore[attr-defined]
+    assert (pending.security, pending.advisories, pending.severity) == (True, ("LAB-4",), "Moderate")  # type: ignore[attr-defined]  # of an update, as found
 
 
 def test_without_advisories_in_its_repository_nobody_knows_if_an_update_is_for_security() -> None:
     (pending,) = simulate([Offer(BETA, "thirdparty")], [], {"updates"})
-    assert pending.security is None  # type: ignore[attr-defined]
+    assert pending.security is None  # type: ignore[attr-defined]  # of an update, as found
 
 
 def test_with_advisories_in_its_repository_an_update_without_one_is_no_security_update() -> None:
     (pending,) = simulate([Offer(BETA, "updates")], [], {"updates"})
-    assert pending.security is False  # type: ignore[attr-defined]
+    assert pending.security is False  # type: ignore[attr-defined]  # of an update, as found
 
 
 def test_the_worst_of_several_severities_is_told() -> None:
     one = Advisory("A", security=True, severity="moderate", packages=frozenset({"beta"}))
     two = Advisory("B", security=True, severity="Critical", packages=frozenset({"beta.noarch"}))
     (pending,) = simulate([Offer(BETA, "updates")], [one, two], {"updates"})
-    assert pending.severity == "Critical"  # type: ignore[attr-defined]
+    assert pending.severity == "Critical"  # type: ignore[attr-defined]  # of an update, as found
 
 
 @pytest.mark.parametrize(
