@@ -17,7 +17,7 @@ from ronde.engine.patching.telling import facts_of, told
 from ronde.engine.procedure.result import Result, failed, unclear
 from ronde.engine.procedure.stage import Stage
 from ronde.facts.reading import Unreadable
-from ronde.model.errors import CommandTimeout, RemoteError, RondeError, SecretError, VCenterError
+from ronde.model.errors import CommandTimeout, InputError, RemoteError, RondeError, SecretError, VCenterError
 from ronde.model.patch.transaction import FINAL, UNTOUCHED, PatchEvent, PatchState
 
 PHASES: Final[Mapping[PatchState, Callable[[Course], PatchEvent]]] = {
@@ -49,7 +49,7 @@ def patch(stage: Stage) -> Result:
     try:
         while (state := course.state) not in FINAL:
             course.record(_called_off(course, state) or PHASES[state](course))
-    except (RemoteError, VCenterError, SecretError, Unreadable) as error:
+    except (RemoteError, VCenterError, SecretError, InputError, Unreadable) as error:
         return _broken_off(course, error)
     return told(course)
 

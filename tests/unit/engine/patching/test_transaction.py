@@ -17,7 +17,7 @@ from ronde.engine.ordering import Request, order
 from ronde.engine.patching import transaction
 from ronde.engine.patching.course import Course
 from ronde.engine.work import work
-from ronde.model.errors import CommandTimeout, ConnectionLost, RondeError, SecretError, VCenterUnreachable
+from ronde.model.errors import CommandTimeout, ConnectionLost, InputError, RondeError, SecretError, VCenterUnreachable
 from ronde.model.patch.transaction import DOING, FINAL, PATCH_CHANGES, UNTOUCHED, PatchEvent, PatchState, change_patch
 from ronde.model.procedure import StepState
 from ronde.model.records import JobRecord
@@ -87,8 +87,8 @@ class Play:
     def _phase(self, state: PatchState) -> Callable[[Course], PatchEvent]:
         def play(course: Course) -> PatchEvent:
             assert course.state is state
-            kept = course.stage.record.journal.get("events", ())
-            self.played.append((state, list(kept)))  # type: ignore[arg-type]  # a list of texts
+            (record,) = self.ledger.steps(course.stage.job.claim)  # what another worker would find now
+            self.played.append((state, list(record.journal.get("events", ()))))  # type: ignore[arg-type]  # texts
             self.meanwhile(state)
             outcome = self.script[state]
             if isinstance(outcome, RondeError):
@@ -224,6 +224,7 @@ def test_a_wish_to_stop_leaves_an_untouched_host_as_it_is(play: Callable[..., Pl
         (SecretError("no such secret"), "SNAPSHOT_DUE", JobState.FAILED),
         (CommandTimeout("too long"), "PRECHECKING", JobState.FAILED),
         (CommandTimeout("too long"), "CHECKING", JobState.NEEDS_HUMAN),
+        (InputError("the machine vanished"), "PATCHING", JobState.NEEDS_HUMAN),
     ],
 )
 def test_what_stays_away_is_told_by_how_far_the_host_had_come(
