@@ -79,14 +79,15 @@ done
 mkdir -p "$J" || say answer=unable for=folder
 in=-
 if [ "$bytes" -gt 0 ]; then
+  in=
+  trap "rm -f \\"\\$in\\"" 0
+  trap "exit 1" HUP INT PIPE TERM
   for n in "${XDG_RUNTIME_DIR:-}" /run /dev/shm "$J"; do
     if [ "$n" = "$J" ] || [ "$(stat -f -c %T "$n" 2>/dev/null)" = tmpfs ]; then
       in=$(mktemp "$n/.ronde-$job-$step.XXXXXX" 2>/dev/null) && break
     fi
   done
   [ -e "$in" ] || say answer=unable for=input
-  trap "rm -f \\"\\$in\\"" 0
-  trap "exit 1" HUP TERM
   cat >"$in"
   [ "$(wc -c <"$in")" -eq "$bytes" ] || say answer=short
 fi

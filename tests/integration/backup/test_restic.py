@@ -7,7 +7,7 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -267,7 +267,7 @@ def test_a_lock_of_a_killed_backup(restic_bench: Bench, age: int, verdict: Verdi
     left = list((restic.repository / "locks").iterdir())
 
     backup = declare_restic(restic_bench, max_age="7d")
-    now = NOW + timedelta(minutes=age, seconds=time.monotonic() % 1)
+    now = datetime.now(UTC) + timedelta(minutes=age)  # counted from the lock, which is of this moment
     check = restic_bench.check(backup, now=now, history=restic_bench.restic_history)
 
     assert check.verdict is verdict, check.findings
