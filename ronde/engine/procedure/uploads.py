@@ -16,7 +16,7 @@ LOOK: Final = (
 # Written beside its place and moved there when it has arrived whole (a broken link looks like the end of the input):
 # whoever reads it sees the old file or the new one, never half of one.
 PUT: Final = (
-    "set -e; to=$1 mode=$2 owner=$3 keep=$4 digest=$5; "
+    "set -e; to=$1 mode=$2 owner=$3 keep=$4 digest=$5; trap 'exit 1' HUP INT TERM PIPE; "
     'new=$(mktemp -- "$(dirname -- "$to")/.ronde.XXXXXXXX"); trap \'rm -f -- "$new"\' EXIT; cat >"$new"; '
     '[ "$(sha256sum <"$new")" = "$digest  -" ] || { echo "the content did not arrive whole" >&2; exit 75; }; '
     'chmod -- "$mode" "$new"; if [ -n "$owner" ]; then chown -- "$owner" "$new"; fi; '
