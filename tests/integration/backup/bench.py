@@ -1,6 +1,7 @@
 """The bench on which real repositories are checked: templates, copies, and a check that proves it changed nothing."""
 
 import hashlib
+import json
 import os
 import random
 import shutil
@@ -111,8 +112,14 @@ class Restic:
             (p for p in (self.repository / "data").rglob("*") if p.is_file()), key=lambda p: -p.stat().st_size
         )
 
-    def only(self, folder: str) -> Path:
-        return min(path for path in (self.repository / folder).iterdir() if path.is_file())
+    def index(self) -> Path:
+        """Any one of the index files."""
+        return min(path for path in (self.repository / "index").iterdir() if path.is_file())
+
+    def snapshot(self, place: int) -> Path:
+        """The file of one snapshot: 0 is the oldest, -1 the newest. Names are digests: their order says nothing."""
+        listed = sorted(json.loads(self("snapshots", "--json")), key=lambda one: one["time"])
+        return self.repository / "snapshots" / str(listed[place]["id"])
 
 
 @dataclass
