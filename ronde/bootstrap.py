@@ -68,7 +68,7 @@ class Services:
     def inventories(self) -> InventoryStore:
         return InventoryStore(
             self.settings.inventory,
-            frozenset(self.playbooks),
+            self.playbooks,
             certificates=self.settings.certificates,
             every=LOOK_EVERY if self.role == "worker" else 0.0,  # a command sees what it has just written itself
         )

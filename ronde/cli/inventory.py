@@ -139,7 +139,7 @@ def _load(settings: Settings, directory: Path | None) -> Loaded:
     if not folder.is_dir():
         raise InputError(f"{folder} is no directory.", advice=f"Make a first inventory there: ronde init {folder}")
     certificates = settings.certificates_dir  # left out, those of the directory that is checked
-    return load_inventory(folder, frozenset(load_playbooks(settings.playbooks)), datetime.now(UTC), certificates)
+    return load_inventory(folder, load_playbooks(settings.playbooks), datetime.now(UTC), certificates)
 
 
 def valid_inventory(services: Services, directory: Path | None = None) -> Inventory:

@@ -169,7 +169,8 @@ def _order(engine: Engine, client: Client, entry: Schedule, item: Fire, now: dat
         version = digest(entry.purpose)
     else:
         planner = Planner(engine.playbooks, delays, now)
-        jobs = planner.jobs(client, Wish(entry.purpose, entry.on, entry.given, wait_for_windows=True))
+        wish = Wish(entry.purpose, entry.on, entry.given, windows=entry.window, wait_for_windows=True)
+        jobs = planner.jobs(client, wish)
         version = planner.digest(entry.purpose)
         rings = rings or planner.find(entry.purpose).playbook.rings
     made = Order(

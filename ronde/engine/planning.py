@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from ronde.engine.procedure.planning import is_procedure, procedure_of
+from ronde.engine.procedure.planning import is_procedure, narrowed, procedure_of
 from ronde.model.check import Json
 from ronde.model.errors import InputError
 from ronde.model.inventory import BackupBase, Client
@@ -29,6 +29,7 @@ class Wish:
         parameters: as texts, `--param name=value`; checked against the playbook.
         overrides: guards that are set aside, with the reason.
         wait_until: until when a target that cannot be reached is waited for.
+        windows: names of the only maintenance windows in which a target may be begun; empty, all that it has.
         wait_for_windows: whether a verification that is only allowed in a window may be planned for later tonight; a
             technician who asks for a check now does not want a run that stays open until four in the morning.
     """
@@ -38,6 +39,7 @@ class Wish:
     parameters: Mapping[str, str] = field(default_factory=dict)
     overrides: Mapping[str, str] = field(default_factory=dict)
     wait_until: datetime | None = None
+    windows: tuple[str, ...] = ()
     wait_for_windows: bool = False
 
 
@@ -103,7 +105,7 @@ class Planner:
     ) -> tuple[JobPlan, ...]:
         """One job for each target of a procedure."""
         steps, procedure = procedure_of(named, parameters, self.playbooks, wish.overrides)
-        procedure = replace(procedure, wait_until=wish.wait_until)
+        procedure = narrowed(replace(procedure, wait_until=wish.wait_until), wish.windows)
         wanted = targets_of(client, named.playbook)
         chosen = {(candidate.kind, candidate.name) for candidate in meant}
         return tuple(

@@ -5,17 +5,15 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from ronde.engine.parts import Engine
-from ronde.engine.procedure.guarding import past_runs
+from ronde.engine.procedure.guarding import calendar_for, past_runs
 from ronde.model.errors import InputError
 from ronde.model.guards import Guard
 from ronde.model.guards.durations import estimate
 from ronde.model.inventory import Client, RingsEntry
 from ronde.model.pace import Pace, Place
 from ronde.model.patch.rings import Member, plan_rings
-from ronde.model.plan import JobPlan, Order, TargetKind
+from ronde.model.plan import JobPlan, Order
 from ronde.model.records import Scope
-from ronde.model.windows.calendar import Calendar
-from ronde.model.windows.declared import calendar_of
 
 Clients = Mapping[str, Client]
 
@@ -76,14 +74,10 @@ def _last_start(engine: Engine, client: Client, job: JobPlan, now: datetime) -> 
     asked = set() if procedure is None else set(procedure.guards) - set(procedure.overrides)
     if not asked & {Guard.WINDOW, Guard.FINISH}:
         return None
-    span = _calendar(client, job).open_at(max(now, job.not_before) if job.not_before else now)
+    span = calendar_for(client, job).open_at(max(now, job.not_before) if job.not_before else now)
     if span is None:
         return None
     takes = timedelta(0)
     if Guard.FINISH in asked:
         takes = estimate(past_runs(engine, Scope.of(client.client), job)).duration
     return span.end - takes
-
-
-def _calendar(client: Client, job: JobPlan) -> Calendar:
-    return calendar_of(client, job.target.name) if job.target.kind is TargetKind.HOST else calendar_of(client)

@@ -106,6 +106,7 @@ class Procedure:
         title: what it is called, by language.
         rescue, always: steps for when one failed, and for in any case.
         guards: what must be so just before it starts; `overrides`: those set aside, with the reason.
+        windows: names of the only maintenance windows in which it may begin; empty, all that its target has.
         approved: whether a second person approved exactly this plan, so that it is made anew and compared first.
         dry: only look: what would change something is told, and not done.
         wait_until: a target that cannot be reached is waited for until then, before anything was begun.
@@ -117,6 +118,7 @@ class Procedure:
     rescue: tuple[Step, ...] = ()
     always: tuple[Step, ...] = ()
     guards: tuple[str, ...] = ()
+    windows: tuple[str, ...] = ()
     overrides: Mapping[str, str] = field(default_factory=dict)
     approved: bool = False
     dry: bool = False
@@ -301,6 +303,7 @@ def _procedure_json(procedure: Procedure) -> dict[str, Json]:
         "rescue": [_step_json(step) for step in procedure.rescue],
         "always": [_step_json(step) for step in procedure.always],
         "guards": list(procedure.guards),
+        "windows": list(procedure.windows),
         "overrides": dict(procedure.overrides),
         "approved": procedure.approved,
         "dry": procedure.dry,
@@ -345,6 +348,7 @@ def _procedure(raw: Mapping[str, Any]) -> Procedure:
         rescue=_steps(raw["rescue"]),
         always=_steps(raw["always"]),
         guards=tuple(raw["guards"]),
+        windows=tuple(raw["windows"]),
         overrides=raw["overrides"],
         approved=raw["approved"],
         dry=raw["dry"],

@@ -24,6 +24,8 @@ from ronde.model.inventory.checks import Surroundings, check_client
 from ronde.model.inventory.digest import inventory_digest
 from ronde.model.inventory.people_checks import House, check_people
 from ronde.model.inventory.problems import Place, Problem, Remark, errors_of, path_text
+from ronde.model.playbook import Named
+from ronde.model.scheduled import remarks_on_schedules
 
 SUFFIXES: Final = (".yml", ".yaml")
 CLIENTS: Final = "clients"
@@ -87,14 +89,14 @@ class _File:
 
 def load_inventory(
     directory: Path,
-    playbooks: Collection[str] | None,
+    playbooks: Mapping[str, Named] | None,
     now: datetime,
     certificates: Path | None = None,
     read: Callable[[Path], Document] = read_document,
 ) -> Loaded:
     """Read and check everything; nothing is raised for what people wrote.
 
-    `playbooks` holds the names that schedules may use (`backup/check`), None leaves them unchecked; `now` (aware)
+    `playbooks` are those that schedules may use, by name (`backup/check`), None leaves them unchecked; `now` (aware)
     decides which exemptions have passed; `certificates` is the folder of pinned certificates when it lies elsewhere;
     `read` may answer for a file that has not changed without reading it again.
     """
@@ -169,7 +171,9 @@ def _stray_clients(directory: Path) -> Iterator[Problem]:
             yield Problem(str(path), 1, "", "is not read: clients are .yml files directly in clients", warning=True)
 
 
-def _check_clients(files: list[_File], certificates: Path, playbooks: Collection[str] | None, now: datetime) -> None:
+def _check_clients(
+    files: list[_File], certificates: Path, playbooks: Mapping[str, Named] | None, now: datetime
+) -> None:
     """Fields first, then what concerns several entries or several files."""
     checked = {id(file): _for_checks(file) for file in files}
     owners: dict[str, list[_File]] = {}
@@ -186,12 +190,12 @@ def _check_clients(files: list[_File], certificates: Path, playbooks: Collection
             hosts=file.section("hosts"),
             vcenters=file.section("vcenters"),
             windows=file.section("windows"),
-            playbooks=playbooks,
             others=frozenset(owners) - own,
             today=now.astimezone(zone).date(),
         )
         told = {remark.place for remark in file.remarks}
-        found = [*check_client(client, around), *_certificates(certificates, client)]
+        scheduled = remarks_on_schedules(client, playbooks, around.hosts, around.vcenters)
+        found = [*check_client(client, around), *scheduled, *_certificates(certificates, client)]
         file.remarks += [remark for remark in found if remark.place not in told]
     for name, claimants in owners.items():
         for file in claimants[1:]:

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
@@ -14,6 +14,7 @@ from ronde.adapters.files.inventory import CERTIFICATES, Loaded, load_inventory
 from ronde.model.errors import InventoryError
 from ronde.model.inventory import Inventory, TechnicianEntry
 from ronde.model.inventory.problems import Problem, errors_of
+from ronde.model.playbook import Named
 
 log = structlog.get_logger(__name__)
 
@@ -40,7 +41,7 @@ class InventoryStore:
     def __init__(
         self,
         directory: Path,
-        playbooks: Collection[str] | None,
+        playbooks: Mapping[str, Named] | None,
         *,
         certificates: Path | None = None,
         now: Callable[[], datetime] = utc_now,

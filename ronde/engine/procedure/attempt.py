@@ -12,7 +12,7 @@ from ronde.engine.parts import Engine
 from ronde.engine.procedure.carrying_out import LOOK_EVERY, Undertaking
 from ronde.engine.procedure.gate import StepGate
 from ronde.engine.procedure.guarding import guard_checks, rulings_on, trouble_of
-from ronde.engine.procedure.planning import procedure_of
+from ronde.engine.procedure.planning import narrowed, procedure_of
 from ronde.engine.steps import JobContext
 from ronde.facts.detached import tidy_old_question, tidy_question
 from ronde.model.detached import Key
@@ -103,6 +103,7 @@ def _another_plan(job: JobContext) -> str | None:
         steps, fresh = procedure_of(named, procedure.values[""], job.engine.playbooks, procedure.overrides)
     except InputError as error:
         return str(error)
+    fresh = narrowed(fresh, procedure.windows)
     if job_digest(replace(plan, steps=steps, procedure=fresh)) != job_digest(plan):
         return "the playbook has changed since this plan was approved"
     return None

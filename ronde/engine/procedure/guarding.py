@@ -10,6 +10,7 @@ from ronde.model.inventory import Client
 from ronde.model.plan import JobPlan, TargetKind
 from ronde.model.records import Scope, Trouble
 from ronde.model.verdict import Level, Severity
+from ronde.model.windows.calendar import Calendar
 from ronde.model.windows.declared import calendar_of, marks_of
 
 GUARD_KIND = "guard"  # the kind of check that a ruling is recorded as
@@ -36,19 +37,25 @@ def situation_of(engine: Engine, client: Client, plan: JobPlan, now: datetime, r
     scope, name = Scope.of(client.client), plan.target.name
     if plan.target.kind is not TargetKind.HOST:
         past = past_runs(engine, scope, plan)
-        return Situation(now, run, calendar_of(client), past, backups=(), marks=(), locks=())
+        return Situation(now, run, calendar_for(client, plan), past, backups=(), marks=(), locks=())
     checks = engine.ledger.latest_checks(scope, since=now - _SEEN, until=now + timedelta(minutes=5))
     lock = engine.ledger.lock_on(scope, name, now)
     held = () if lock is None else (HostLock(lock.run, lock.owner, lock.since, lock.expires_at),)
     return Situation(
         now=now,
         run=run,
-        calendar=calendar_of(client, name),
+        calendar=calendar_for(client, plan),
         past=past_runs(engine, scope, plan),
         backups=proofs_of(client, name, [check for check in checks if check.host == name]),
         marks=marks_of(client, name),
         locks=held,
     )
+
+
+def calendar_for(client: Client, plan: JobPlan) -> Calendar:
+    """When the target of a plan may be changed: its windows as the inventory has them now, of those the plan names."""
+    host = plan.target.name if plan.target.kind is TargetKind.HOST else None
+    return calendar_of(client, host, plan.procedure.windows if plan.procedure else ())
 
 
 def past_runs(engine: Engine, scope: Scope, plan: JobPlan) -> PastRuns:

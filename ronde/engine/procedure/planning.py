@@ -1,12 +1,13 @@
 """From a playbook's steps and its parameters to the frozen steps of a plan, includes written out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ronde.engine.procedure.showing import shown
 from ronde.model.check import Json
 from ronde.model.errors import InputError
 from ronde.model.expressions import ExpressionError, parse_template
+from ronde.model.guards import Guard
 from ronde.model.plan import Procedure, Step, Terms
 from ronde.model.playbook import DEFAULT_TIMEOUT, Named, Parameter, Playbook, StepEntry, parse_parameters
 from ronde.model.playbook.actions import templates_of
@@ -105,6 +106,13 @@ def procedure_of(
         overrides=overrides,
     )
     return (*asked, *sections["steps"]), procedure
+
+
+def narrowed(procedure: Procedure, windows: tuple[str, ...]) -> Procedure:
+    """Bound to the windows that are named; then the window is looked at, whatever the playbook asks for."""
+    if not windows or procedure.risk == "read":
+        return procedure
+    return replace(procedure, windows=windows, guards=tuple(dict.fromkeys((*procedure.guards, Guard.WINDOW.value))))
 
 
 def _offered(name: str, parameter: Parameter) -> Step:

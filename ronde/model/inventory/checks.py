@@ -1,6 +1,6 @@
 """What one field cannot know: whether names refer to something, and whether the parts of an inventory agree."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -12,8 +12,6 @@ from ronde.model.inventory.schedules import Schedule
 from ronde.model.inventory.window_checks import check_windows
 from ronde.model.words import hint
 
-TAG = "tag:"
-
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
@@ -23,7 +21,6 @@ class Surroundings:
         file_stem: the file's name without its suffix; must be the client's identifier.
         hosts, vcenters, windows: every name that the file declares, also those of entries that are wrong in
             themselves, so that one mistake does not make a second one of each reference to it.
-        playbooks: names of the known playbooks; None when they are not known here.
         others: identifiers of the other clients.
         today: the date in the client's zone.
     """
@@ -32,7 +29,6 @@ class Surroundings:
     hosts: frozenset[str]
     vcenters: frozenset[str]
     windows: frozenset[str]
-    playbooks: Collection[str] | None
     others: frozenset[str]
     today: date
 
@@ -50,7 +46,7 @@ def check_client(client: Client, around: Surroundings) -> Iterator[Remark]:
         yield from _check_host(name, host, around)
     yield from _loops(client.hosts)
     for name, schedule in client.schedules.items():
-        yield from _check_schedule(("schedules", name), schedule, client, around)
+        yield from _check_schedule(("schedules", name), schedule, client)
     yield from check_windows(client, around.windows, around.today)
     yield from _check_exemptions(client, around.today)
     yield from _foreign_secrets(client, around.others)
@@ -90,28 +86,15 @@ def _loops(hosts: Mapping[str, Host]) -> Iterator[Remark]:
             yield Remark(("hosts", name, "via"), f"the jump hosts form a loop: {' → '.join([*chain, name])}")
 
 
-def _check_schedule(place: Place, schedule: Schedule, client: Client, around: Surroundings) -> Iterator[Remark]:
-    if schedule.playbook and around.playbooks is not None and schedule.playbook not in around.playbooks:
-        yield Remark(
-            (*place, "playbook"),
-            f'there is no playbook "{schedule.playbook}"{hint(schedule.playbook, around.playbooks)}',
-        )
+def _check_schedule(place: Place, schedule: Schedule, client: Client) -> Iterator[Remark]:
     if schedule.report and schedule.on != (ALL,):
         yield Remark((*place, "on"), "a report covers the whole client; leave this out")
-        return
-    tags = {tag for host in client.hosts.values() for tag in host.tags}
-    valid = around.hosts | around.vcenters | {ALL} | {f"{TAG}{tag}" for tag in tags}
-    for index, target in enumerate(schedule.on):
-        if target not in valid:
-            what = (
-                "no host carries this tag" if target.startswith(TAG) else "is no host, vCenter or tag: of this client"
-            )
-            yield Remark((*place, "on", index), f'"{target}": {what}{hint(target, valid)}')
-    yield from _check_apart((*place, "rings", "apart"), schedule, tags)
+    yield from _check_apart((*place, "rings", "apart"), schedule, client)
 
 
-def _check_apart(place: Place, schedule: Schedule, tags: Collection[str]) -> Iterator[Remark]:
+def _check_apart(place: Place, schedule: Schedule, client: Client) -> Iterator[Remark]:
     """A tag that no host carries keeps nothing apart; a typing mistake here takes both name servers down."""
+    tags = {tag for host in client.hosts.values() for tag in host.tags}
     carried = {bare(tag) for tag in tags}
     for index, tag in enumerate(schedule.rings.apart if schedule.rings else ()):
         if bare(tag) not in carried:

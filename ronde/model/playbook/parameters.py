@@ -90,9 +90,9 @@ class Parameter(Entry):
             case "bool":
                 return _bool(name, text)
             case "int":
-                return self._within(name, _whole(name, text))
+                return self._within(name, _whole(name, text), text)
             case "duration":
-                return self._within(name, _seconds(name, text))
+                return self._within(name, _seconds(name, text), text)
             case "choice":
                 if self.choices and text not in self.choices:
                     raise ValueError(f'{name}: "{_cut(text)}" is not one of {listed(self.choices)}{_near(text, self)}')
@@ -114,12 +114,12 @@ class Parameter(Entry):
             raise ValueError(f'{name}: "{_cut(text)}" does not match {self.pattern}')
         return text
 
-    def _within(self, name: str, value: int) -> int:
+    def _within(self, name: str, value: int, text: str) -> int:
         least, most = (_bound(self.type, bound) for bound in (self.least, self.most))
         if least is not None and value < least:
-            raise ValueError(f"{name}: {value} is less than {self.least}")
+            raise ValueError(f"{name}: {text} is less than {self.least}")
         if most is not None and value > most:
-            raise ValueError(f"{name}: {value} is more than {self.most}")
+            raise ValueError(f"{name}: {text} is more than {self.most}")
         return value
 
 

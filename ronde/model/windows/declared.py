@@ -15,7 +15,7 @@ from ronde.model.windows.calendar import Calendar, Closure, Window
 from ronde.model.windows.public_holidays import PublicHolidays
 from ronde.model.windows.recurrence import parse_recurrence
 from ronde.model.windows.week import Hours, Weekdays
-from ronde.model.words import hint
+from ronde.model.words import hint, listed
 from ronde.model.zones import last_instant
 
 _E = TypeVar("_E", bound=Entry)
@@ -31,9 +31,10 @@ class Mark:
     why: str
 
 
-def calendar_of(client: Client, host: str | None = None) -> Calendar:
+def calendar_of(client: Client, host: str | None = None, only: Collection[str] = ()) -> Calendar:
     """The calendar of one host, or with None that of the hosts which choose no windows of their own.
 
+    Of their windows `only` these count, when any are named: a schedule narrows a host's windows and never widens them.
     What the inventory would have refused closes the calendar: every entry is checked once more, so that one that came
     here on another way than through a file cannot open it.
     """
@@ -42,7 +43,7 @@ def calendar_of(client: Client, host: str | None = None) -> Calendar:
     except (ZoneInfoNotFoundError, ValueError):
         return Calendar(ZoneInfo("UTC"), flaw=f'"{client.timezone}" is not a time zone')
     try:
-        return _calendar(client, host, zone)
+        return _calendar(client, host, zone, only)
     except ValidationError as error:
         return Calendar(zone, flaw=_told(error))
     except (ValueError, TypeError) as error:
@@ -56,7 +57,7 @@ def marks_of(client: Client, host: str) -> tuple[Mark, ...]:
     return tuple(Mark(what, last_instant(mark.until, zone), mark.why) for what, mark in declared if mark is not None)
 
 
-def _calendar(client: Client, host: str | None, zone: ZoneInfo) -> Calendar:
+def _calendar(client: Client, host: str | None, zone: ZoneInfo, only: Collection[str]) -> Calendar:
     holidays = None if client.holidays is None else _checked(Holidays, client.holidays)
     public = PublicHolidays(holidays.region) if holidays is not None else None
     windows = {name: _window(name, _checked(MaintenanceWindow, entry)) for name, entry in client.windows.items()}
@@ -65,7 +66,7 @@ def _calendar(client: Client, host: str | None, zone: ZoneInfo) -> Calendar:
     closures = (_checked(Closed, entry) for entry in client.closed)
     return Calendar(
         zone=zone,
-        windows=tuple(windows[name] for name in _chosen(client, host, windows)),
+        windows=tuple(windows[name] for name in _narrowed(_chosen(client, host, windows), only, windows)),
         closures=tuple(Closure(entry.on, entry.until or entry.on, entry.why) for entry in closures),
         holidays=public if holidays is not None and holidays.are == "closed" else None,
     )
@@ -88,6 +89,23 @@ def _chosen(client: Client, host: str | None, windows: Collection[str]) -> Colle
         if name not in windows:
             raise ValueError(f'{host} names a window "{name}" that does not exist{hint(name, windows)}')
     return tuple(dict.fromkeys(chosen))
+
+
+def _narrowed(chosen: Collection[str], only: Collection[str], known: Collection[str]) -> Collection[str]:
+    """The chosen ones that count.
+
+    Raises:
+        ValueError: one that is to count does not exist, or none of them is the host's.
+    """
+    if not only:
+        return chosen
+    for name in only:
+        if name not in known:
+            raise ValueError(f'there is no window "{name}" any more{hint(name, known)}')
+    left = tuple(name for name in chosen if name in only)
+    if not left:
+        raise ValueError(f"it may begin in {listed(only)} alone, and that is no window of the host")
+    return left
 
 
 def _window(name: str, entry: MaintenanceWindow) -> Window:

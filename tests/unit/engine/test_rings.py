@@ -9,8 +9,9 @@ import pytest
 from ronde.engine.firing import roll_call
 from ronde.engine.ordering import Request, order, planned
 from ronde.engine.parts import Engine
+from ronde.engine.procedure.planning import narrowed, procedure_of
 from ronde.model.inventory import Client
-from ronde.model.plan import job_digest
+from ronde.model.plan import job_digest, job_from_json, job_json
 from ronde.model.playbook import Named, Playbook
 from ronde.model.records import JobOutcome, RunRecord
 from ronde.model.run import JobState
@@ -160,6 +161,34 @@ def test_a_schedule_has_its_own_rings(around: Surroundings) -> None:
     run = fired(around, playbook(RINGS), rings={"then": ["all"], "at_most": 2})
     assert [sorted(ring) for ring in rings_of(run)] == [["app1", "ns1", "web1"], ["app2", "ns2", "web2"]]
     assert [job.state for job in run.jobs][:3] == [JobState.QUEUED, JobState.QUEUED, JobState.WAITING]
+
+
+def test_a_schedule_binds_its_run_to_the_windows_it_names(around: Surroundings) -> None:
+    """Also where the playbook asks for no window; and the run keeps the names, whatever the schedule says later."""
+    named = playbook(RINGS)
+    entry = {"playbook": named.name, "at": "0 2 * * *", "window": "nights", "catch_up": {"within": "9h"}}
+    always = {"always": {"at": "00:00-24:00"}}
+    around.inventories.inventory = inventory(commune({"patch": entry}, windows=NIGHTS | always))
+    beats = engine(around, named)
+    roll_call(beats, "beat")
+    around.hands.move(3600)
+    roll_call(beats, "beat")
+    (run,) = around.runs()
+    kept = [job.plan.procedure for job in run.jobs if job.plan and job.plan.procedure]
+    assert {(plan.windows, plan.guards) for plan in kept} == {(("nights",), ("window",))}
+    assert {job.not_after for job in run.jobs} == {START + timedelta(hours=2)}  # when the nights end
+
+
+def test_an_approved_plan_that_is_bound_to_windows_is_still_the_approved_one(around: Surroundings) -> None:
+    named = playbook(RINGS)
+    (free,) = planned(engine(around, named), Request("patch/linux", [], ["web1"], "alice")).jobs
+    assert free.procedure is not None
+    bound = replace(free, procedure=narrowed(free.procedure, ("nights",)))
+    again = procedure_of(named, bound.procedure.values[""], {}, {})[1] if bound.procedure else None
+    assert again is not None
+    assert job_digest(bound) != job_digest(free)
+    assert job_digest(replace(bound, procedure=narrowed(again, ("nights",)))) == job_digest(bound)
+    assert job_from_json(job_json(bound)) == bound
 
 
 def test_a_schedule_of_what_only_reads_has_no_rings(around: Surroundings) -> None:

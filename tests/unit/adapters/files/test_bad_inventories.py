@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from ronde.adapters.files.inventory import load_inventory
+from ronde.adapters.files.playbooks import load_playbooks
 
 CASES = Path(__file__).parents[3] / "cases" / "inventory"
 NOW = datetime(2026, 1, 12, 18, 40, tzinfo=UTC)
-PLAYBOOKS = frozenset({"backup/check", "vsphere/snapshots"})
+PLAYBOOKS = load_playbooks(Path(__file__).parents[4] / "playbooks")
 
 
 @pytest.mark.parametrize("case", sorted(path.name for path in CASES.iterdir()))

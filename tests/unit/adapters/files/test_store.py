@@ -10,11 +10,12 @@ import pytest
 
 from ronde.adapters.files import store as module
 from ronde.adapters.files.documents import Document, read_document
+from ronde.adapters.files.playbooks import load_playbooks
 from ronde.adapters.files.store import InventoryStore, fingerprint
 from ronde.model.errors import InventoryError
 from ronde.model.inventory import Inventory
 
-PLAYBOOKS = frozenset({"backup/check"})
+PLAYBOOKS = load_playbooks(Path(__file__).parents[4] / "playbooks")
 CLIENT = "client: commune\nname: Commune d'Exemple\nhosts:\n  srv: {{address: {address}, user: ronde, key: age://commune/ssh}}\n"
 
 

@@ -34,6 +34,28 @@ def test_a_host_takes_part_in_all_windows_or_in_those_it_names() -> None:
     assert calendar_of(one, "c").why_closed(NOW) == "no maintenance window is declared"
 
 
+def test_a_schedule_narrows_the_windows_of_a_host_and_never_widens_them() -> None:
+    windows = {"nights": {"at": "22:00-02:00"}, "sunday": {"days": "sun", "at": "08:00-12:00"}}
+    one = client(windows=windows, hosts={"a": HOST, "b": {**HOST, "windows": ["sunday"]}})
+    assert [window.name for window in calendar_of(one, "a", ("nights",)).windows] == ["nights"]
+    assert [window.name for window in calendar_of(one, "b", ("sunday", "nights")).windows] == ["sunday"]
+    assert [window.name for window in calendar_of(one, None, ("sunday",)).windows] == ["sunday"]
+
+
+@pytest.mark.parametrize(
+    ("only", "why"),
+    [
+        (("nights",), "it may begin in nights alone, and that is no window of the host"),
+        (("sunday", "nigths"), 'there is no window "nigths" any more; did you mean "nights"?'),
+    ],
+)
+def test_a_window_that_the_host_has_not_or_that_is_gone_opens_nothing(only: tuple[str, ...], why: str) -> None:
+    windows = {"nights": {"at": "00:00-24:00"}, "sunday": {"at": "00:00-24:00"}}
+    calendar = calendar_of(client(windows=windows, hosts={"b": {**HOST, "windows": ["sunday"]}}), "b", only)
+    assert calendar.open_at(NOW) is None
+    assert calendar.why_closed(NOW) == f"the maintenance windows cannot be read: {why}"
+
+
 def test_open_holidays_are_a_window_that_a_host_can_name_or_leave_out() -> None:
     fields = {"windows": ALWAYS, "holidays": {"calendar": "fr", "are": "open"}}
     one = client(hosts={"a": {**HOST, "windows": ["holidays"]}, "b": {**HOST, "windows": ["always"]}}, **fields)
