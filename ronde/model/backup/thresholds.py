@@ -1,9 +1,8 @@
 """Every backup rule, its default threshold and where the threshold comes from: the one table, for code and for docs."""
 
-from dataclasses import dataclass
 from datetime import timedelta
 
-from ronde.model.check import Finding, Json
+from ronde.model.rules import Rule, RuleBook
 from ronde.model.verdict import Severity
 
 FUTURE_TOLERANCE = timedelta(seconds=300)
@@ -33,23 +32,6 @@ STABLE_GAP_S = 5
 WRITTEN_RECENTLY_MIN = 15
 SMALL_DUMP = 64 * 1024 * 1024
 DATE_TOLERANCE = timedelta(hours=36)
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One rule as operators read about it.
-
-    Attributes:
-        id: the stable identifier in findings.
-        worst: the heaviest weight it can have.
-        when: what makes it speak, with the default figure.
-        source: where the default comes from; `ours` when no public source gives one.
-    """
-
-    id: str
-    worst: Severity
-    when: str
-    source: str
 
 
 _W, _U, _C, _I = Severity.WARNING, Severity.UNKNOWN, Severity.CRITICAL, Severity.INFO
@@ -156,27 +138,5 @@ RULES: tuple[Rule, ...] = (
     ),
 )
 
-_KNOWN = frozenset(rule.id for rule in RULES)
-
-
-def finding(rule: str, severity: Severity, message: str, **evidence: Json) -> Finding:
-    """A finding of a rule that stands in the table; KeyError for any other, so that the table stays whole."""
-    if rule not in _KNOWN:
-        raise KeyError(rule)
-    return Finding(rule, severity, message, evidence)
-
-
-def critical(rule: str, message: str, **evidence: Json) -> Finding:
-    return finding(rule, Severity.CRITICAL, message, **evidence)
-
-
-def warning(rule: str, message: str, **evidence: Json) -> Finding:
-    return finding(rule, Severity.WARNING, message, **evidence)
-
-
-def unknown(rule: str, message: str, **evidence: Json) -> Finding:
-    return finding(rule, Severity.UNKNOWN, message, **evidence)
-
-
-def info(rule: str, message: str, **evidence: Json) -> Finding:
-    return finding(rule, Severity.INFO, message, **evidence)
+_BOOK = RuleBook(RULES)
+finding, critical, warning, unknown, info = _BOOK.finding, _BOOK.critical, _BOOK.warning, _BOOK.unknown, _BOOK.info
