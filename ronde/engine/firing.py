@@ -7,6 +7,8 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
+from ronde.engine.awaiting import approved_first
+from ronde.engine.ordering import Request, asked
 from ronde.engine.parts import Engine
 from ronde.engine.planning import Planner, Wish, report_job
 from ronde.engine.rings import in_rings, within_windows
@@ -162,30 +164,44 @@ def _unplanned(item: Fire, reason: str) -> Missed:
 
 
 def _order(engine: Engine, client: Client, entry: Schedule, item: Fire, now: datetime) -> Order:
-    delays = engine.tuning.retry_delays
-    rings = entry.rings
-    if entry.report is not None:
-        jobs: tuple[JobPlan, ...] = (report_job(client, entry.report, item.schedule, delays),)
-        version = digest(entry.purpose)
-    else:
-        planner = Planner(engine.playbooks, delays, now)
-        wish = Wish(entry.purpose, entry.on, entry.given, windows=entry.window, wait_for_windows=True)
-        jobs = planner.jobs(client, wish)
-        version = planner.digest(entry.purpose)
-        rings = rings or planner.find(entry.purpose).playbook.rings
-    made = Order(
-        playbook=entry.purpose,
-        digest=version,
-        jobs=jobs,
-        trigger=Trigger.SCHEDULE,
-        requested_by=f"schedule {item.schedule}",
+    made = replace(
+        _playbook(engine, client, entry, item, now)
+        if entry.report is None
+        else _report(engine, client, entry.report, item),
         reason=entry.reason,
         occurrence=Occurrence(item.client, item.schedule, item.due),
     )
-    if made.jobs:
-        made = within_windows(engine, in_rings(made, rings, {client.client: client}), {client.client: client}, now)
+    if not made.jobs:
+        return made
+    clients = {client.client: client}
+    made = within_windows(engine, made, clients, now)
+    made = approved_first(made, engine.inventories.current().provider.approvals, clients, now)
+    if made.approval is not None:
+        return made  # it lasts as long as the wait for the approval may, whatever was due when
     end = item.due + entry.catch_up.within
     return replace(made, jobs=tuple(job if job.not_after or _comes_later(job) else job.until(end) for job in made.jobs))
+
+
+def _report(engine: Engine, client: Client, report: str, item: Fire) -> Order:
+    job = report_job(client, report, item.schedule, engine.tuning.retry_delays)
+    return Order(job.playbook, digest(job.playbook), (job,), Trigger.SCHEDULE, _by(item))
+
+
+def _playbook(engine: Engine, client: Client, entry: Schedule, item: Fire, now: datetime) -> Order:
+    """The order of a playbook, with what was asked for, so that it can be approved and asked for again."""
+    planner = Planner(engine.playbooks, engine.tuning.retry_delays, now)
+    name = entry.purpose
+    wish = Wish(name, entry.on, entry.given, windows=entry.window, wait_for_windows=True)
+    kept = Request(name, [client.client], entry.on, _by(item), "", entry.given, windows=entry.window, rings=entry.rings)
+    jobs = planner.jobs(client, wish)
+    made = Order(name, planner.digest(name), jobs, Trigger.SCHEDULE, _by(item), request=asked(kept))
+    rings = entry.rings or planner.find(name).playbook.rings
+    return in_rings(made, rings, {client.client: client}) if jobs else made
+
+
+def _by(item: Fire) -> str:
+    """Who asked, as the run names it."""
+    return f"schedule {item.schedule}"
 
 
 def _comes_later(job: JobPlan) -> bool:

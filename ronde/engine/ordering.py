@@ -5,20 +5,20 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Final, cast
+from typing import Final
 
+from ronde.engine.awaiting import approved_first
 from ronde.engine.parts import Engine
 from ronde.engine.planning import Planner, Wish
 from ronde.engine.procedure.guarding import rulings_on, trouble_of
 from ronde.engine.rings import in_rings, within_windows
 from ronde.engine.work import work
-from ronde.model.approvals import needs_approval
 from ronde.model.check import Json
 from ronde.model.errors import InputError
 from ronde.model.guards import Guard
-from ronde.model.inventory import Client, Inventory
-from ronde.model.plan import AwaitedApproval, JobPlan, Order, Retry, Trigger
-from ronde.model.playbook import GUARDS, Playbook, Risk
+from ronde.model.inventory import Client, Inventory, RingsEntry
+from ronde.model.plan import JobPlan, Order, Retry, Trigger
+from ronde.model.playbook import GUARDS, Playbook
 from ronde.model.records import RunRecord, Scope
 from ronde.model.run import RUN_OPEN, JobState, Policy
 from ronde.model.selection import candidates_of, parse_selection, select
@@ -41,6 +41,7 @@ class Request:
         queue_for: how long a target that cannot be reached is waited for.
         plan: the beginning of the digest of the plan that was looked at; another plan is refused.
         again: the run that this one repeats.
+        windows, rings: those of the schedule that first asked; a run that it fired is repeated as it was.
     """
 
     playbook: str
@@ -55,6 +56,8 @@ class Request:
     queue_for: timedelta | None = None
     plan: str = ""
     again: str = ""
+    windows: tuple[str, ...] = ()
+    rings: RingsEntry | None = None
 
 
 def planned(engine: Engine, request: Request, *, held_up: bool = True) -> Order:
@@ -77,6 +80,7 @@ def planned(engine: Engine, request: Request, *, held_up: bool = True) -> Order:
         request.parameters,
         overrides=_overrides(playbook, request),
         wait_until=now + request.queue_for if request.queue_for and not request.dry else None,
+        windows=request.windows,
     )
     candidates = [candidate for client in clients for candidate in candidates_of(client)]
     chosen = select(parse_selection(wish.on), candidates) if candidates else ()
@@ -94,9 +98,9 @@ def planned(engine: Engine, request: Request, *, held_up: bool = True) -> Order:
         trigger=Trigger.PERSON,
         requested_by=request.who,
         reason=request.reason,
-        request=_asked(request),
+        request=asked(request),
     )
-    made = in_rings(made, playbook.rings, inventory.clients)
+    made = in_rings(made, request.rings or playbook.rings, inventory.clients)
     if request.plan and not made.plan.startswith(request.plan.lower()):
         raise InputError(
             f"The plan is now {made.plan[:8]}, not {request.plan[:8]}: something has changed since it was looked at.",
@@ -105,7 +109,7 @@ def planned(engine: Engine, request: Request, *, held_up: bool = True) -> Order:
     if request.dry or not held_up:
         return made
     timed = within_windows(engine, _past_guards(engine, inventory, made, now), inventory.clients, now)
-    return _approved_first(inventory, timed, now)
+    return approved_first(timed, inventory.provider.approvals, inventory.clients, now)
 
 
 def order(engine: Engine, request: Request) -> str:
@@ -118,15 +122,15 @@ def order(engine: Engine, request: Request) -> str:
     return engine.ledger.create_run(planned(engine, request), engine.clock.now())
 
 
-def request_from(asked: Mapping[str, Json], who: str, reason: str) -> Request:
+def request_from(kept: Mapping[str, Json], who: str, reason: str) -> Request:
     """A request as a run kept it, asked for anew by somebody.
 
     Raises:
-        InputError: the run kept none: it was made by a schedule, or acts on clients that are not the reader's.
+        InputError: the run kept none: it is a report, or acts on clients that are not the reader's.
     """
-    if not asked:
+    if not kept:
         raise InputError("That run cannot be repeated: what was asked for is not on its record.")
-    raw = json.loads(json.dumps(asked))
+    raw = json.loads(json.dumps(kept))
     seconds = raw["queue_for_s"]
     return Request(
         playbook=raw["playbook"],
@@ -138,6 +142,8 @@ def request_from(asked: Mapping[str, Json], who: str, reason: str) -> Request:
         once=raw["once"],
         overrides=tuple(raw["overrides"]),
         queue_for=timedelta(seconds=seconds) if seconds else None,
+        windows=tuple(raw.get("windows", ())),
+        rings=RingsEntry.model_validate(raw["rings"]) if raw.get("rings") else None,
     )
 
 
@@ -160,7 +166,8 @@ def again(run: RunRecord, who: str, reason: str, *, failed_only: bool) -> Reques
     return replace(request, clients=clients, on=tuple(words))
 
 
-def _asked(request: Request) -> dict[str, Json]:
+def asked(request: Request) -> dict[str, Json]:
+    """A request as its run keeps it; `request_from` reads it back."""
     return {
         "playbook": request.playbook,
         "clients": list(request.clients),
@@ -171,6 +178,8 @@ def _asked(request: Request) -> dict[str, Json]:
         "overrides": list(request.overrides),
         "queue_for_s": request.queue_for.total_seconds() if request.queue_for else None,
         "again": request.again,
+        "windows": list(request.windows),
+        "rings": request.rings.model_dump(mode="json") if request.rings else None,
     }
 
 
@@ -218,26 +227,6 @@ def _past_guards(engine: Engine, inventory: Inventory, made: Order, now: datetim
     if refused and len(refused) == len(jobs):
         raise InputError("Nothing was ordered; a guard stands before every target.\n" + "\n".join(refused))
     return replace(made, jobs=tuple(jobs))
-
-
-def _approved_first(inventory: Inventory, made: Order, now: datetime) -> Order:
-    """The order, waiting for a second technician where a rule of the house or its risk asks for one."""
-    rules = inventory.provider.approvals
-    reasons: list[str] = []
-    for job in made.jobs:
-        client = inventory.clients[job.target.client]
-        host = client.hosts.get(job.target.name)
-        tags = host.tags if host else ()
-        risk = cast("Risk", job.procedure.risk if job.procedure else "read")
-        why = needs_approval(job.playbook, risk, client.client, tags, rules.rules)
-        reasons += [why] if why and why not in reasons else []
-    if not reasons:
-        return made
-    held = [
-        replace(job, procedure=replace(job.procedure, approved=True)) if job.procedure else job for job in made.jobs
-    ]
-    awaited = AwaitedApproval("; ".join(reasons), now + rules.expire_after)
-    return replace(made, jobs=tuple(held), approval=awaited)
 
 
 def settle(engine: Engine) -> None:

@@ -6,15 +6,17 @@ from typing import Any
 
 import pytest
 
-from ronde.engine.firing import roll_call
-from ronde.engine.ordering import Request, order, planned
+from ronde.engine.approving import decide_on
+from ronde.engine.firing import advance, roll_call
+from ronde.engine.ordering import Request, again, order, planned
 from ronde.engine.parts import Engine
 from ronde.engine.procedure.planning import narrowed, procedure_of
 from ronde.model.inventory import Client
+from ronde.model.people import Act, Standing, Technician
 from ronde.model.plan import job_digest, job_from_json, job_json
 from ronde.model.playbook import Named, Playbook
 from ronde.model.records import JobOutcome, RunRecord
-from ronde.model.run import JobState
+from ronde.model.run import JobState, RunState
 from ronde.ports import Claim, Hint
 from tests.contract.ledger.making import check
 from tests.doubles.engine import SCOPE, START, Surroundings, client, inventory
@@ -177,6 +179,42 @@ def test_a_schedule_binds_its_run_to_the_windows_it_names(around: Surroundings) 
     kept = [job.plan.procedure for job in run.jobs if job.plan and job.plan.procedure]
     assert {(plan.windows, plan.guards) for plan in kept} == {(("nights",), ("window",))}
     assert {job.not_after for job in run.jobs} == {START + timedelta(hours=2)}  # when the nights end
+
+
+def test_a_run_of_a_schedule_is_asked_for_again_as_it_was(around: Surroundings) -> None:
+    """With the rings and the windows that the schedule said, and no target that it did not mean."""
+    named, always = playbook(RINGS), {"always": {"at": "00:00-24:00"}}
+    entry = {
+        "playbook": named.name,
+        "at": "0 2 * * *",
+        "on": "tag:role:web",
+        "window": "always",
+        "rings": {"then": [1]},
+    }
+    around.inventories.inventory = inventory(commune({"patch": entry}, windows=always))
+    beats = engine(around, named)
+    roll_call(beats, "beat")
+    around.hands.move(3600)
+    roll_call(beats, "beat")
+    (run,) = around.runs()
+    around.ledger.cancel_run(SCOPE, run.id, "alice", around.hands.now())
+    advance(beats, run.id)
+    stopped = around.ledger.run(SCOPE, run.id)
+    repeated = planned(beats, again(stopped, "alice", "ticket 7", failed_only=False))
+    assert repeated.plan == run.plan
+    assert [job.target.name for job in repeated.jobs] == [job.target.name for job in run.jobs] == ["web1", "web2"]
+    some = planned(beats, again(stopped, "alice", "ticket 7", failed_only=True))
+    assert [job.procedure.windows for job in some.jobs if job.procedure] == [("always",)] * 2
+
+
+def test_what_needs_a_second_technician_needs_one_by_night_as_well(around: Surroundings) -> None:
+    run = fired(around, playbook(risk="destructive", guards=()))
+    assert run.state is RunState.PENDING_APPROVAL
+    assert {job.state for job in run.jobs} == {JobState.HELD}
+    assert roll_call(engine(around, playbook(risk="destructive", guards=())), "beat").sent == 0
+    bob = Technician("bob", "Bob", Standing.DECLARED, ("approve",), frozenset({Act.APPROVE}), None)
+    decide_on(engine(around, playbook(risk="destructive", guards=())), SCOPE, run, bob, agrees=True)
+    assert {job.state for job in around.ledger.run(SCOPE, run.id).jobs} == {JobState.QUEUED}
 
 
 def test_an_approved_plan_that_is_bound_to_windows_is_still_the_approved_one(around: Surroundings) -> None:
