@@ -83,14 +83,15 @@ class JobView(_View):
     target: str = Field(description="the host's or vCenter's name in the inventory")
     playbook: str
     state: str = Field(
-        description="held (waits for a second technician), queued, running, succeeded, failed, crashed, lost, "
-        "cancelled, expired, skipped (a guard held it back; nothing was done) or needs_human (what came of a step is "
-        "not known)"
+        description="held (waits for a second technician), waiting (for its ring), queued, running, succeeded, "
+        "failed, crashed, lost, cancelled, expired, skipped (a guard held it back, or its run stopped before it; "
+        "nothing was done) or needs_human (what came of a step is not known)"
     )
     verdict: Verdict = Field(description="unknown while the job is open")
     attempt: int
     error: ErrorView | None
     checks: list[CheckView]
+    ring: int | None = Field(default=None, description="its ring of a change that goes in rings; 0 = the canaries")
     not_before: datetime | None = Field(default=None, description="it does not start before; null = at once")
     not_after: datetime | None = Field(default=None, description="later than that it is not started any more")
     steps: list[StepView] = Field(
@@ -112,6 +113,7 @@ class RunView(_View):
     requested_by: str = Field(default="", description="a login, or the schedule")
     reason: str = Field(default="", description="why, as whoever ordered it wrote it")
     approval: ApprovalView | None = Field(default=None, description="null when it needs none")
+    paused_by: str | None = Field(default=None, description="who asked that nothing more be begun; null when nobody")
 
 
 def run_view(run: RunRecord, now: datetime, approval: Approval | None = None) -> RunView:
@@ -126,6 +128,7 @@ def run_view(run: RunRecord, now: datetime, approval: Approval | None = None) ->
         requested_by=run.requested_by,
         reason=run.reason,
         approval=_approval(approval) if approval else None,
+        paused_by=run.paused_by or None,
     )
 
 
@@ -147,6 +150,7 @@ def _job(job: JobRecord, now: datetime) -> JobView:
         if trouble
         else None,
         checks=[_check(check, now) for check in job.checks],
+        ring=job.ring,
         not_before=job.not_before,
         not_after=job.not_after,
         steps=[_step(line) for line in step_lines(job)],

@@ -1,6 +1,7 @@
 """The stable JSON of run, round and show: its keys, its schema, and that nothing unknown turns into ok."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -24,8 +25,8 @@ PROMISED = {
     "finding": {"rule", "severity", "message", "evidence"},
 }
 FURTHER = {
-    "run": {"plan", "requested_by", "reason", "approval"},
-    "job": {"playbook", "attempt", "steps", "not_before", "not_after"},
+    "run": {"plan", "requested_by", "reason", "approval", "paused_by"},
+    "job": {"playbook", "attempt", "steps", "ring", "not_before", "not_after"},
     "check": {"kind"},
     "finding": set[str](),
 }
@@ -50,6 +51,14 @@ FULL = record(
     with_checks(job("srv-compta"), check("srv-compta", "mairie-db", "dump", problem("backup-too-old", limit_s=93600))),
     verdict=Verdict.FAILED,
 )
+
+
+def test_a_change_that_goes_in_rings_says_which_and_who_paused_it() -> None:
+    waiting = replace(job("srv-web"), state=JobState.WAITING, ring=2)
+    document = printed(replace(record(waiting, state=RunState.RUNNING), paused_by="ana"))
+    assert document["paused_by"] == "ana"
+    assert [(one["state"], one["ring"], one["verdict"]) for one in document["jobs"]] == [("waiting", 2, "unknown")]
+    assert (printed(FULL)["paused_by"], printed(FULL)["jobs"][0]["ring"]) == (None, None)
 
 
 def test_the_keys_are_those_promised_and_few_more() -> None:
