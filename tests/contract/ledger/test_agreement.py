@@ -237,8 +237,7 @@ def test_the_ledgers_agree(fresh_ledger: Callable[[str], SqlLedger], engine: str
         settings=settings(
             max_examples=examples,
             stateful_step_count=20,
-            deadline=None,
             phases=(Phase.explicit, Phase.reuse, Phase.generate),  # a failure is told at once; shrinking takes minutes
-            suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+            suppress_health_check=[HealthCheck.filter_too_much],
         ),
     )

@@ -149,7 +149,7 @@ PLANS = st.lists(
 
 
 @pytest.mark.parametrize("engine", ["memory", "sqlite"])
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(plans=PLANS, moves=st.lists(st.sampled_from(["send", "claim", "finish", "lapse"]), max_size=25))
 def test_a_claim_is_granted_only_where_every_lane_has_room(
     fresh_ledger: Callable[[str], Ledger], engine: str, plans: list[tuple[str, dict[str, int]]], moves: list[str]

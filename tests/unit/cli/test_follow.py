@@ -168,7 +168,7 @@ def test_a_progress_bar_is_lines_and_a_dos_line_is_one(house: House) -> None:
 
 
 @given(st.binary(max_size=300) | st.text("ab\x1b[]2J\r\n\x9b\x00\u202e\u200b\x07;", max_size=200).map(str.encode))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @pytest.mark.parametrize("width", [None, 40])
 def test_whatever_a_host_says_stays_behind_its_name(house: House, width: int | None, said: bytes) -> None:
     hostile = House(width=width)

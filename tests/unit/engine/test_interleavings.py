@@ -9,7 +9,7 @@ from contextlib import suppress
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -205,7 +205,5 @@ class Night(RuleBasedStateMachine):
         return next(found.attempt for run in self.around.runs() for found in run.jobs if found.id == job)
 
 
-Night.TestCase.settings = settings(
-    max_examples=100, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+Night.TestCase.settings = settings(max_examples=100, stateful_step_count=40)
 TestNight = Night.TestCase

@@ -7,7 +7,7 @@ here by itself, from the plan and from what was seen, not by the functions that 
 from collections import Counter
 from datetime import timedelta
 
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -239,8 +239,6 @@ class Waves(RuleBasedStateMachine):
 Waves.TestCase.settings = settings(
     max_examples=100,
     stateful_step_count=50,
-    deadline=None,
     phases=(Phase.explicit, Phase.reuse, Phase.generate),  # a failure is told at once; shrinking takes minutes
-    suppress_health_check=[HealthCheck.too_slow],
 )
 TestWaves = Waves.TestCase

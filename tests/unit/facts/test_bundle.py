@@ -41,7 +41,7 @@ def test_a_program_that_is_not_there_is_told_from_one_that_fails() -> None:
     assert [answer.exit_status for answer in asked(question("no-such-program"), question("false"))] == [127, 1]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(WORDS, min_size=1, max_size=4))
 def test_no_word_is_ever_read_by_a_shell(words: list[str]) -> None:
     alone, other = asked(question("printf", "%s\\n", *words), question("printf", "%s", "$(id) *"))

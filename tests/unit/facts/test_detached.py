@@ -240,7 +240,7 @@ def test_what_a_host_would_refuse_as_too_long_is_refused_beforehand() -> None:
 words = st.text(st.characters(codec="utf-8", min_codepoint=32).filter(lambda sign: sign != "\x7f"), max_size=20)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(words, max_size=4))
 def test_sudoers_takes_every_line(arguments: list[str]) -> None:
     line = sudoers_line("ops", ("/usr/bin/apt-get", *arguments, "end"), 3600)

@@ -197,7 +197,7 @@ crons = st.sampled_from(
 
 
 @given(cron=crons, zone=zones, start=instants, days=st.integers(0, 40), cut=st.floats(0, 1))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_spans_join_without_loss_or_double(cron: str, zone: ZoneInfo, start: datetime, days: int, cut: float) -> None:
     end = start + timedelta(days=days)
     middle = start + cut * (end - start)

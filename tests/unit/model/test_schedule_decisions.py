@@ -94,7 +94,7 @@ entries = st.builds(
 
 
 @given(entry=entries, story=events)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_every_due_instant_is_decided_exactly_once(entry: Schedule, story: list[Beat | Race]) -> None:
     book, now, latest = Book(entry), SEEN, SEEN
     for event in story:
@@ -117,7 +117,7 @@ def test_every_due_instant_is_decided_exactly_once(entry: Schedule, story: list[
 
 
 @given(entry=entries, gap=st.integers(1, 60 * 24 * 20), cut=st.integers(0, 60))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_death_between_two_records_neither_loses_nor_doubles(entry: Schedule, gap: int, cut: int) -> None:
     now = SEEN + timedelta(minutes=gap)
     book = Book(entry)

@@ -7,7 +7,7 @@ from io import StringIO
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
@@ -95,7 +95,7 @@ def test_no_client_at_all_is_not_ok() -> None:
     assert of().verdict is Verdict.UNKNOWN
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(
     hosts=st.dictionaries(st.sampled_from(["srv-a", "srv-b", "srv-c"]), st.integers(0, 2), max_size=3),
     vcenters=st.sampled_from([{}, {"vc1": VCENTER}]),

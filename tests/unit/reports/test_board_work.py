@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ronde.model.procedure import StepState
@@ -152,7 +152,7 @@ def test_the_page_holds_at_eighty_columns_with_every_column_at_its_worst() -> No
     assert "    ronde approve bbbbbbbb # or: ronde refuse bbbbbbbb --reason …\n" in page
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80)
 @given(
     state=st.sampled_from(list(JobState)),
     steps=st.sampled_from([(), DONE[:1], DONE, BROKEN, UNCLEAR]),

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ronde.engine.procedure.guarding import GUARD_KIND
@@ -41,7 +41,7 @@ ONE = client(
 )
 UNREACHABLE = Trouble("unreachable", "srv-web: no route to host")
 UNCLEAR = (step("at_first"), step("restart", StepState.UNCLEAR, changed=True))
-slow = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+slow = settings(max_examples=60)
 
 
 def night(*runs: RunRecord, of: Client = ONE, listed: Sequence[JobRecord] | None = None, **more: object) -> NightView:

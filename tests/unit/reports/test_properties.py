@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ronde.model.plan import TargetKind
@@ -34,7 +34,7 @@ findings = st.lists(
     st.builds(problem, st.sampled_from(RULES), st.sampled_from([Severity.INFO, Severity.WARNING, Severity.CRITICAL])),
     max_size=2,
 )
-slow = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+slow = settings(max_examples=60)
 
 
 @st.composite

@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 from xml.etree.ElementTree import fromstring
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ronde.model.errors import InputError
@@ -333,7 +333,7 @@ HOSTILE = [
 names = st.one_of(st.sampled_from(HOSTILE), st.text(min_size=1, max_size=120))
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30)
 @given(vm=names, title=names, reason=names.filter(lambda text: len(text) >= 3), contact=names)
 def test_no_name_can_break_the_mail(vm: str, title: str, reason: str, contact: str) -> None:
     one = client(

@@ -173,7 +173,7 @@ SCRIPTS = st.fixed_dictionaries(
 DEATHS = st.dictionaries(st.integers(1, 25), st.booleans(), max_size=2)
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(SCRIPTS, DEATHS)
 def test_whoever_dies_every_phase_finds_its_past_on_record_and_each_way_has_one_end(
     monkeypatch: pytest.MonkeyPatch, script: dict[PatchState, PatchEvent], deaths: dict[int, bool]

@@ -335,7 +335,7 @@ cuts = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 45), st.sampled_from
 
 
 @given(count=st.integers(1, 3), cuts=cuts)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_wherever_it_is_cut_off_every_host_stays_open(playbooks: Playbooks, count: int, cuts: Any) -> None:
     """`World.check` looks after every single trace: the secret in force opens every host, other lines are untouched."""
     names = ["srv-a", "srv-b", "srv-c"][:count]

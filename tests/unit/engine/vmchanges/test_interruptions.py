@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ronde.engine.vmchanges import (
@@ -95,7 +95,6 @@ def prepared() -> tuple[tuple[FakeVCenter, Timekeeper], Taken]:
     return stage, Taken.of(result.facts)
 
 
-@settings(deadline=None)  # a busy machine is not a failure
 @given(fates, troubles)
 def test_a_creation_leaves_exactly_one_snapshot(deaths: list[Fate], trouble: Trouble) -> None:
     stage = vcenter_with("web")
@@ -107,7 +106,6 @@ def test_a_creation_leaves_exactly_one_snapshot(deaths: list[Fate], trouble: Tro
     assert counted(stage[0]) == {CreateSnapshot: 1}
 
 
-@settings(deadline=None)  # a busy machine is not a failure
 @given(fates, troubles)
 def test_a_removal_leaves_none_and_touches_no_other(deaths: list[Fate], trouble: Trouble) -> None:
     stage, taken = prepared()
@@ -120,7 +118,6 @@ def test_a_removal_leaves_none_and_touches_no_other(deaths: list[Fate], trouble:
     assert counted(stage[0]) == {RemoveSnapshot: 1}
 
 
-@settings(deadline=None)  # a busy machine is not a failure
 @given(fates, troubles)
 def test_a_revert_is_done_once_and_the_machine_runs_again(deaths: list[Fate], trouble: Trouble) -> None:
     """Once, or again only while the machine was still off: nothing can have been written in between."""
@@ -138,7 +135,6 @@ def test_a_revert_is_done_once_and_the_machine_runs_again(deaths: list[Fate], tr
         assert counted(fake)[RevertToSnapshot] == 1
 
 
-@settings(deadline=None)  # a busy machine is not a failure
 @given(fates, troubles)
 def test_a_machine_is_switched_off_once(deaths: list[Fate], trouble: Trouble) -> None:
     stage = vcenter_with("web")

@@ -221,7 +221,6 @@ ASKED = st.lists(st.sampled_from(Guard), max_size=8)
 OVERRIDES = st.dictionaries(st.sampled_from(Guard), st.sampled_from(["", " ", "agreed by phone"]))
 
 
-@settings(deadline=None)
 @given(ASKED, SITUATIONS)
 def test_without_an_override_one_guard_that_fails_blocks(asked: list[Guard], situation: Situation) -> None:
     rulings = judge(asked, situation)
@@ -231,7 +230,6 @@ def test_without_an_override_one_guard_that_fails_blocks(asked: list[Guard], sit
     assert all(found.until is None or (found.until > NOW and not found.passed) for found in rulings)
 
 
-@settings(deadline=None)
 @given(ASKED, SITUATIONS, OVERRIDES)
 def test_an_override_changes_its_own_guard_alone(
     asked: list[Guard], situation: Situation, overrides: dict[Guard, str]
@@ -279,7 +277,7 @@ LOSSES = [
 ]
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(SITUATIONS, st.lists(st.sampled_from(LOSSES), min_size=1, max_size=4))
 def test_losing_evidence_never_opens_what_was_blocked(
     situation: Situation, losses: list[Callable[[Situation], Situation]]

@@ -124,7 +124,7 @@ class World:
         self.states[key], self.ended[key] = HostState.SKIPPED, self.now
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(MEMBERS, PORTIONS, LIMITS, st.none() | st.integers(0, 6), st.integers(0, 2**32))
 def test_a_run_keeps_its_promises_and_ends_with_every_host_in_one_state(
     members: list[Member], portions: list[Portion], limits: Limits, hours: int | None, seed: int

@@ -6,7 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from ronde.model.inventory import Client
@@ -189,7 +189,6 @@ INSTANTS = st.integers(0, 61 * 24 * 60).map(
 )
 
 
-@settings(deadline=None)  # the first look at holidays imports them
 @given(calendars(), INSTANTS)
 def test_never_open_inside_closed(one: Calendar, instant: datetime) -> None:
     span = one.open_at(instant)
@@ -203,7 +202,6 @@ def test_never_open_inside_closed(one: Calendar, instant: datetime) -> None:
     )
 
 
-@settings(deadline=None)
 @given(calendars(), INSTANTS)
 def test_an_open_span_ends_where_it_says(one: Calendar, instant: datetime) -> None:
     span = one.open_at(instant)
@@ -218,7 +216,6 @@ def test_an_open_span_ends_where_it_says(one: Calendar, instant: datetime) -> No
         assert one.open_at(span.end) is None
 
 
-@settings(deadline=None)
 @given(calendars(), INSTANTS, st.lists(st.floats(0, 1), min_size=3, max_size=3))
 def test_nothing_is_open_before_what_comes_next(one: Calendar, instant: datetime, shares: list[float]) -> None:
     following = one.next_open(instant, HORIZON)
@@ -235,7 +232,6 @@ def test_nothing_is_open_before_what_comes_next(one: Calendar, instant: datetime
             assert between == closed_to or one.open_at(between) is None
 
 
-@settings(deadline=None)
 @given(calendars(), INSTANTS)
 def test_what_comes_is_in_order_and_apart(one: Calendar, instant: datetime) -> None:
     spans = list(one.coming(instant, HORIZON))
@@ -243,13 +239,11 @@ def test_what_comes_is_in_order_and_apart(one: Calendar, instant: datetime) -> N
     assert spans[:1] == [span for span in [one.next_open(instant, HORIZON)] if span]
 
 
-@settings(deadline=None)
 @given(calendars(), INSTANTS)
 def test_a_reason_is_given_exactly_when_nothing_is_open(one: Calendar, instant: datetime) -> None:
     assert bool(one.why_closed(instant)) == (one.open_at(instant) is None)
 
 
-@settings(deadline=None)
 @given(calendars(), INSTANTS, st.dates(*MONTHS))
 def test_closing_more_never_opens(one: Calendar, instant: datetime, day: date) -> None:
     more = Calendar(one.zone, one.windows, (*one.closures, Closure(day, day, "election")), one.holidays)
