@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from ronde.model.check import Check
+from ronde.model.plan import Lane
 from ronde.model.procedure import StepRecord
 from ronde.model.records import (
     JobOutcome,
@@ -47,6 +48,16 @@ class Jobs(Protocol):
         Raises:
             LedgerError: nothing was stored.
         """
+
+    def take_places(self, claim: Claim, lanes: Sequence[Lane], now: datetime) -> bool:
+        """Take a place in each of these lanes for a claimed job, or none; those that it has already are kept.
+
+        False when one of them is full, or the fence no longer holds the job. The places are free again once the job
+        has left them or ended, and at the latest some minutes after its own limit.
+        """
+
+    def leave_places(self, claim: Claim) -> None:
+        """Give back what `take_places` took."""
 
     def reap(self, now: datetime) -> Sequence[str]:
         """Requeue or end jobs whose lease ran out, and close expired ones; ids of runs that may go on."""

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from ronde.engine.vmchanges import Access
+from ronde.engine.vmchanges.access import Turns
 from ronde.model.check import Json
+from ronde.model.plan import Lane
 from ronde.model.vsphere.changes.orders import Change
 from ronde.model.vsphere.objects import ManagedObject, Question
 from ronde.ports import Clock, Journal, Signal, VCenterChanges
@@ -111,6 +113,34 @@ class Timekeeper:
         self.follow(seconds)
 
 
+class FreeTurns:
+    """There is always room; what was taken last is told."""
+
+    def __init__(self) -> None:
+        self.taken: tuple[Lane, ...] = ()
+        self.log: list[str] = []
+
+    def take(self, lanes: Sequence[Lane]) -> bool:
+        self.taken = tuple(lanes)
+        self.log.append("take")
+        return True
+
+    def leave(self) -> None:
+        self.log.append("leave")
+
+
+class Queue(FreeTurns):
+    """There is room after so many refusals."""
+
+    def __init__(self, refusals: int) -> None:
+        super().__init__()
+        self.refusals = refusals
+
+    def take(self, lanes: Sequence[Lane]) -> bool:
+        self.refusals -= 1
+        return super().take(lanes) and self.refusals < 0
+
+
 def vcenter_with(*names: str) -> tuple[FakeVCenter, Timekeeper]:
     """A vCenter in memory whose clock goes with the worker's."""
     fake, keeper = FakeVCenter(time=NOW), Timekeeper()
@@ -132,8 +162,9 @@ def access(
     fate: Fate | None = None,
     *,
     signal: Signal | None = None,
+    turns: Turns | None = None,
     key: bytes = KEY,
 ) -> Access:
     mortal = MortalVCenter(vcenter, fate or Fate())
     clock: Clock = keeper
-    return Access(mortal, "vc1", clock, signal or NeverStop(), keeper.pause, key)
+    return Access(mortal, "vc1", clock, signal or NeverStop(), keeper.pause, turns or FreeTurns(), key)

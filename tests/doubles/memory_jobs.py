@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from ronde.model.check import Check
 from ronde.model.lanes import Group, allot, has_room, held_places, lanes_text
-from ronde.model.plan import TargetKind
+from ronde.model.plan import Lane, TargetKind
 from ronde.model.procedure import StepRecord
 from ronde.model.records import CheckRecord, EvidenceRecord, JobOutcome, evidence_digest, trouble_of_ending
 from ronde.model.run import (
@@ -140,6 +140,23 @@ class MemoryJobs(MemoryWaves):
             order = [step.id for section in claim.plan.sections().values() for step in section]
             found = {step: record for (job, step), record in self._t.steps.items() if job == claim.job}
             return sorted(found.values(), key=lambda record: order.index(record.step))
+
+    def take_places(self, claim: Claim, lanes: Sequence[Lane], now: datetime) -> bool:
+        with self._all_or_nothing():
+            job = self._t.jobs.get(claim.job)
+            if job is None or job.token != claim.token or job.state is not JobState.RUNNING:
+                return False
+            self._t.places = {key: until for key, until in self._t.places.items() if until > now}
+            others = Counter(lane for lane, holder in self._t.places if holder != claim.job)
+            if any(others[lane.name] >= lane.places for lane in lanes):
+                return False
+            until = now + claim.plan.limit + timedelta(minutes=5)
+            self._t.places = {(lane.name, claim.job): until for lane in lanes} | self._t.places
+            return True
+
+    def leave_places(self, claim: Claim) -> None:
+        with self._all_or_nothing():
+            self._t.places = {key: until for key, until in self._t.places.items() if key[1] != claim.job}
 
     def keep_step(self, claim: Claim, record: StepRecord, now: datetime, check: Check | None = None) -> bool:
         with self._all_or_nothing():

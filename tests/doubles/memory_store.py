@@ -110,6 +110,7 @@ class Tables:
     events: list[EventRow] = field(default_factory=list)
     steps: dict[tuple[str, str], StepRecord] = field(default_factory=dict)  # by job and step
     locks: dict[tuple[str, str], LockRow] = field(default_factory=dict)  # by client and host
+    places: dict[tuple[str, str], datetime] = field(default_factory=dict)  # by lane and job: until when
     approvals: dict[str, Approval] = field(default_factory=dict)  # by run
     workers: dict[str, tuple[datetime, tuple[str, ...]]] = field(default_factory=dict)
     beats: dict[str, datetime] = field(default_factory=dict)
@@ -166,7 +167,8 @@ class Store:
         self._tell(now, job.client, f"job.{what}", job.id, actor=who, run=job.run, data={"attempt": job.attempt})
 
     def _release(self, job: str, state: JobState, now: datetime) -> None:
-        """What an ended job had to itself; after an unclear end it is kept for a day."""
+        """What an ended job had to itself; after an unclear end its target is kept for a day."""
+        self._t.places = {key: until for key, until in self._t.places.items() if key[1] != job}
         for key, lock in list(self._t.locks.items()):
             if lock.job == job and state is JobState.NEEDS_HUMAN:
                 self._t.locks[key] = replace(lock, expires_at=now + timedelta(hours=24))

@@ -5,11 +5,11 @@ from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, select, text, update
+from sqlalchemy import Connection, bindparam, func, select, update
 
 from ronde.adapters.ledger.endings import COLUMNS, end
 from ronde.adapters.ledger.locking import take_lock
-from ronde.adapters.ledger.part import AnyRow, Part, among, event, tell
+from ronde.adapters.ledger.part import AnyRow, Part, among, event, lock_lanes, tell
 from ronde.adapters.ledger.prepared import Prepared
 from ronde.adapters.ledger.tables import jobs, runs, workers
 from ronde.adapters.ledger.waves import may_begin
@@ -43,13 +43,6 @@ _RUNNING = Prepared(
     select(jobs.c.lanes, func.count().label("held"))
     .where(among(jobs.c.state, {JobState.RUNNING}))
     .group_by(jobs.c.lanes)
-)
-# On PostgreSQL claimers of one lane go one after the other; the order of the locks keeps them from waiting in a circle.
-_LOCK_LANES = Prepared(
-    text(
-        "SELECT pg_advisory_xact_lock(lock) FROM (SELECT hashtextextended(lane, 0) AS lock FROM"
-        " json_object_keys(CAST(:lanes AS json)) AS lane ORDER BY 1) AS ordered"
-    )
 )
 _TAKE = Prepared(
     update(jobs)
@@ -125,7 +118,7 @@ class Claiming(Part):
 
     def _room(self, connection: Connection, lanes: str) -> bool:
         if not self._db.sqlite:
-            _LOCK_LANES.change(connection, {"lanes": lanes})
+            lock_lanes(connection, lanes)
         return has_room(lanes, held_places(_RUNNING.rows(connection, {})))
 
     def renew(self, worker: str, tokens: Collection[str], now: datetime, lease: float) -> Renewal:

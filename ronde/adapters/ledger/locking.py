@@ -8,7 +8,7 @@ from sqlalchemy import Connection, bindparam, delete, select, update
 
 from ronde.adapters.ledger.database import Database
 from ronde.adapters.ledger.part import AnyRow
-from ronde.adapters.ledger.tables import locks
+from ronde.adapters.ledger.tables import locks, places
 from ronde.model.plan import JobPlan, TargetKind
 from ronde.model.run import JobState
 
@@ -62,9 +62,10 @@ def take_lock(db: Database, connection: Connection, row: AnyRow, plan: JobPlan, 
 
 
 def release_locks(connection: Connection, jobs: Collection[str], state: JobState, now: datetime) -> None:
-    """Give back what ended jobs held; after an unclear end it stays locked for a day."""
+    """Give back what ended jobs held; after an unclear end their targets stay locked for a day."""
     if not jobs:
         return
+    connection.execute(delete(places).where(places.c.job_id.in_(sorted(jobs))))
     held = locks.c.job_id.in_(sorted(jobs))
     if state is JobState.NEEDS_HUMAN:
         connection.execute(update(locks).where(held).values(expires_at=now + UNCLEAR_HOLDS))

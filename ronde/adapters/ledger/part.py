@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, insert, literal_column, or_
+from sqlalchemy import ColumnElement, Connection, insert, literal_column, or_, text
 
 from ronde.adapters.ledger.database import Database
 from ronde.adapters.ledger.prepared import Prepared
@@ -20,10 +20,24 @@ _ADD_EVENTS = insert(events).inline()  # nobody asks for the number it gets
 _ADD_EVENT = Prepared(_ADD_EVENTS, ("at", "client", "run_id", "actor", "action", "subject", "data"))
 
 
+# On PostgreSQL takers of one lane go one after the other; the order of the locks keeps them from waiting in a circle.
+_LOCK_LANES = Prepared(
+    text(
+        "SELECT pg_advisory_xact_lock(lock) FROM (SELECT hashtextextended(lane, 0) AS lock FROM"
+        " json_object_keys(CAST(:lanes AS json)) AS lane ORDER BY 1) AS ordered"
+    )
+)
+
+
 class Part:
     """One part of the ledger; all parts work on one database."""
 
     _db: Database
+
+
+def lock_lanes(connection: Connection, lanes: str) -> None:
+    """Until this transaction ends nobody else counts the places of these lanes (`lanes_text`); for PostgreSQL."""
+    _LOCK_LANES.change(connection, {"lanes": lanes})
 
 
 def new_id() -> str:

@@ -15,7 +15,7 @@ from ronde.model.procedure import StepRecord, StepState
 from ronde.model.run import JobState
 from ronde.ports import Claim
 
-_HELD = select(jobs.c.id).where(
+HELD = select(jobs.c.id).where(
     jobs.c.id == bindparam("job"),
     jobs.c.token == bindparam("fence"),
     jobs.c.attempt == bindparam("nth"),
@@ -35,7 +35,7 @@ class Stepping(Recording, Part):
         place, changes = _place(claim.plan, record.step)
         rows = self.rows_of(claim, [] if check is None else [(place, check)], now)
         with self._db.write(durable=changes) as connection:
-            held = _HELD.with_for_update()
+            held = HELD.with_for_update()
             if connection.execute(held, {"job": claim.job, "fence": claim.token, "nth": claim.attempt}).first() is None:
                 return False
             values = _row(claim, record, place)

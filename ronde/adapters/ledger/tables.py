@@ -203,6 +203,17 @@ locks = Table(
     Index("ix_locks_job_id", "job_id"),
 )
 
+# Places that a running job takes besides those of its plan, for one change: on a vCenter, on a datastore.
+places = Table(
+    "places",
+    metadata,
+    Column("lane", Key, primary_key=True),
+    Column("job_id", Key, _belongs("jobs.id"), primary_key=True),
+    Column("client", Key, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Index("ix_places_job_id", "job_id"),
+)
+
 approvals = Table(
     "approvals",
     metadata,

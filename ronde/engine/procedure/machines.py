@@ -1,13 +1,15 @@
 """`vsphere.*`: snapshots and power of virtual machines, each change made once, and found again by a later attempt."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
 from ronde.engine.procedure.journal import StepJournal
 from ronde.engine.procedure.result import Result
 from ronde.engine.procedure.stage import Stage
+from ronde.engine.steps import JobContext
 from ronde.engine.vmchanges import (
     Access,
     CreateRequest,
@@ -23,6 +25,7 @@ from ronde.engine.vmchanges import (
     set_power,
 )
 from ronde.model.errors import InputError, VCenterError
+from ronde.model.plan import Lane
 from ronde.model.procedure import StepState
 from ronde.model.units import parse_duration
 from ronde.model.vsphere.changes import result as changes
@@ -60,7 +63,22 @@ def access_to(stage: Stage, vcenter: str) -> Iterator[Access]:
     key = job.engine.mark_key()
     with job.engine.vcenters.open(job.client, vcenter, job.signal) as session:
         job.opened = job.opened or job.target.name == vcenter
-        yield Access(session, vcenter, job.engine.clock, job.signal, job.engine.pause, key)
+        yield Access(session, vcenter, job.engine.clock, job.signal, job.engine.pause, _JobTurns(job), key)
+
+
+@dataclass(frozen=True, slots=True)
+class _JobTurns:
+    """The places that a job takes in the ledger; of one client, whose vCenters nobody else has."""
+
+    job: JobContext
+
+    def take(self, lanes: Sequence[Lane]) -> bool:
+        engine, own = self.job.engine, self.job.client.client
+        named = [replace(lane, name=f"{own}/{lane.name}") for lane in lanes]
+        return engine.ledger.take_places(self.job.claim, named, engine.clock.now())
+
+    def leave(self) -> None:
+        self.job.engine.ledger.leave_places(self.job.claim)
 
 
 def create(stage: Stage) -> Result:

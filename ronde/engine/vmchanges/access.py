@@ -1,17 +1,33 @@
 """A vCenter, what it takes to wait for it, and a look at one of its machines."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from ronde.engine.survey import as_evidence
 from ronde.facts import vsphere as facts
 from ronde.facts import vsphere_changes as questions
 from ronde.model.check import Exchange
+from ronde.model.plan import Lane
 from ronde.model.vsphere.changes.choosing import Candidate, chosen, meant
 from ronde.model.vsphere.changes.sight import Sight
 from ronde.model.vsphere.machine import Machine
 from ronde.model.vsphere.objects import ManagedObject
 from ronde.ports import Clock, Journal, Signal, VCenterChanges
+
+
+class Turns(Protocol):
+    """Places for changes that must not pile up on one vCenter or datastore."""
+
+    def take(self, lanes: Sequence[Lane]) -> bool:
+        """A place in each lane, or in none; those that are held already count as taken.
+
+        Raises:
+            LedgerError: nobody knows whether there is room.
+        """
+
+    def leave(self) -> None:
+        """Give back what was taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +37,7 @@ class Access:
     Attributes:
         vcenter: an open session; it must outlast the patience of the requests.
         name: the vCenter's, as the inventory gives it.
+        turns: asked before each change.
         clock: the worker's; patience is measured by it. Everything on the machine is dated by the vCenter's own.
         signal: asked before each look.
         pause: waits some seconds.
@@ -32,6 +49,7 @@ class Access:
     clock: Clock
     signal: Signal
     pause: Callable[[float], None]
+    turns: Turns
     key: bytes = field(repr=False)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import chain, repeat
+from typing import Final
 
 from ronde.engine.vmchanges.access import Access, Look, look
 from ronde.model.check import Exchange, Json
@@ -28,7 +29,10 @@ from ronde.model.vsphere.changes.progress import (
 from ronde.model.vsphere.changes.result import Outcome, Result, failed, running, unclear
 from ronde.model.vsphere.changes.sight import Sight
 from ronde.model.vsphere.changes.tasks import Fault
+from ronde.model.vsphere.changes.turns import turns
 from ronde.ports import Journal
+
+CROWDED: Final = "as many changes as may be at once are under way on its vCenter or datastore"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +124,10 @@ def carry(access: Access, moid: str, goal: Goal, page: Page, patience: timedelta
             return spoken.end(Unclear("The machine is no longer there."), None, page)
         action: Action | None = next_action(goal, page.memory(), seen.sight)
         if isinstance(action, Call):
-            action = ask(access, action.change, page, seen, spoken)
+            room = access.turns.take(turns(access.name, action.change, seen.sight))
+            action = ask(access, action.change, page, seen, spoken) if room else Wait(CROWDED)
         if isinstance(action, Done | Refused | Failed | Unclear):
+            access.turns.leave()
             return spoken.end(action, seen, page)
         if isinstance(action, Wait) and access.clock.now() >= deadline:
             return spoken.end(action, seen, page)

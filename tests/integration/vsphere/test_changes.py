@@ -39,7 +39,7 @@ from ronde.model.vsphere.changes.result import Outcome, Result
 from ronde.model.vsphere.marker import read
 from ronde.model.vsphere.objects import Question
 from ronde.ports import Journal, VCenterChanges
-from tests.doubles.changing import KEY, Died, Fate, MortalVCenter, Timekeeper
+from tests.doubles.changing import KEY, Died, Fate, FreeTurns, MortalVCenter, Timekeeper
 from tests.doubles.journal import MemoryJournal
 from tests.doubles.shell import NeverStop, WallClock
 from tests.doubles.vm_tasks import nodes
@@ -90,7 +90,7 @@ class Lab:
     def access(self, point: str = "") -> Iterator[Access]:
         with self.session() as vcenter:
             mortal: VCenterChanges = DiesAfterCall(vcenter, Fate()) if point == "called" else vcenter
-            yield Access(mortal, "vc1", self.keeper, NeverStop(), self.keeper.pause, KEY)
+            yield Access(mortal, "vc1", self.keeper, NeverStop(), self.keeper.pause, FreeTurns(), KEY)
 
     # ------------------------------------------------------------ the changes
 

@@ -25,6 +25,7 @@ def upgrade() -> None:
     _jobs()
     _steps()
     _locks()
+    _places()
     _approvals()
     _checks()
     _outputs()
@@ -201,6 +202,19 @@ def _locks() -> None:
         sa.PrimaryKeyConstraint("resource", name=op.f("pk_locks")),
     )
     op.create_index("ix_locks_job_id", "locks", ["job_id"])
+
+
+def _places() -> None:
+    op.create_table(
+        "places",
+        sa.Column("lane", KEY, nullable=False),
+        sa.Column("job_id", KEY, nullable=False),
+        sa.Column("client", KEY, nullable=False),
+        sa.Column("expires_at", INSTANT, nullable=False),
+        sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name=op.f("fk_places_job_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("lane", "job_id", name=op.f("pk_places")),
+    )
+    op.create_index("ix_places_job_id", "places", ["job_id"])
 
 
 def _approvals() -> None:
