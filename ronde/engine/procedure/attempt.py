@@ -14,6 +14,7 @@ from ronde.engine.procedure.gate import StepGate
 from ronde.engine.procedure.guarding import guard_checks, rulings_on, trouble_of
 from ronde.engine.procedure.planning import narrowed, procedure_of
 from ronde.engine.steps import JobContext
+from ronde.engine.vmchanges import was_asked_for
 from ronde.facts.detached import tidy_old_question, tidy_question
 from ronde.model.detached import Key
 from ronde.model.errors import Fenced, InputError, LedgerError, RemoteError, RondeError, Unreachable
@@ -140,4 +141,8 @@ def _in_doubt(known: dict[str, StepRecord], step: Step) -> bool:
     """Whether it may be half done; one that may be repeated is taken up by whoever does it next."""
     record = known.get(step.id)
     repeats = step.terms is not None and step.terms.repeats
-    return record is not None and record.state is StepState.BEGUN and bool(record.journal) and not repeats
+    if record is None or record.state is not StepState.BEGUN or repeats:
+        return False
+    if step.use.startswith("vsphere."):
+        return was_asked_for(record.journal)  # what it looked up and decided is in the journal as well, and did nothing
+    return bool(record.journal)

@@ -5,6 +5,7 @@ step. Called again with the same journal it goes on where the last attempt was c
 """
 
 from ronde.engine.vmchanges.access import Access, find_machine, machines_meant, same_machine
+from ronde.engine.vmchanges.carrying import was_asked_for
 from ronde.engine.vmchanges.creating import CreateRequest, create_snapshot
 from ronde.engine.vmchanges.foreseeing import Foreseen, foresee_power, foresee_removal, foresee_revert, foresee_snapshot
 from ronde.engine.vmchanges.naming import named_snapshot
@@ -35,4 +36,5 @@ __all__ = [
     "same_machine",
     "set_power",
     "sweep_expired",
+    "was_asked_for",
 ]

@@ -87,6 +87,12 @@ class Page:
         self._keep(Memory(called=called, calls=known.calls, past=known.past | {task}))
 
 
+def was_asked_for(journal: Mapping[str, Json]) -> bool:
+    """Whether a call on any page of a step's journal was made and not refused, so that it may have been done."""
+    pages = [kept for kept in journal.values() if isinstance(kept, Mapping)]
+    return any(page.get("called") is not None or was_asked_for(page) for page in pages)
+
+
 @dataclass(frozen=True, slots=True)
 class End:
     """How far a change came.

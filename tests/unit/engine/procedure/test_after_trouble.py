@@ -52,6 +52,26 @@ def test_the_last_try_of_something_that_may_have_begun_needs_a_person() -> None:
     assert "restart was begun" in outcome.trouble.message
 
 
+CALLED: dict[str, Any] = {"called": "2026-11-24T01:00:00+00:00", "task": None, "adopted": False, "calls": 1, "past": []}
+
+
+@pytest.mark.parametrize(
+    ("journal", "state"),
+    [
+        ({"machine": "50-1", "name": "ronde-1-patch", "way": 0}, JobState.FAILED),
+        ({"machine": "50-1", "create-0": {**CALLED, "called": None}}, JobState.FAILED),  # the vCenter refused it
+        ({"machine": "50-1", "create-0": CALLED}, JobState.NEEDS_HUMAN),
+        ({"step-9": {"node": "snapshot-1", "remove-snapshot-1": CALLED}}, JobState.NEEDS_HUMAN),
+    ],
+)
+def test_a_machine_is_in_doubt_only_once_its_vcenter_was_asked(journal: dict[str, Any], state: JobState) -> None:
+    step = replace(STEP, id="take", use="vsphere.snapshot")
+    job = context(3)
+    job.claim = replace(job.claim, plan=replace(job.claim.plan, steps=(step,)))
+    record = StepRecord("take", "steps", StepState.BEGUN, 1, START, journal=journal)
+    assert after_trouble(job, {"take": record}, Unreachable("no vCenter"), START).state is state
+
+
 @pytest.mark.parametrize("error", [Unreachable("no route"), AuthRefused("no")])
 def test_a_host_that_is_waited_for_is_looked_at_again_only_while_it_may_come_back(error: RondeError) -> None:
     until = START + timedelta(hours=48)
