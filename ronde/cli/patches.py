@@ -122,7 +122,7 @@ def _trouble(row: PatchRow) -> Iterator[RenderableType]:
 
 
 def _order(row: PatchRow) -> str:
-    return f"ronde run patch/audit --client {row.client} --host {row.host}"
+    return f"ronde run {row.audit} --client {row.client} --host {row.host}"
 
 
 def _command(words: str) -> Text:

@@ -142,7 +142,7 @@ def _list(known: dict[str, Named]) -> RenderableType:
     for named in known.values():
         playbook = named.playbook
         asked = [f"{name}" if p.required else f"[{name}]" for name, p in playbook.parameters.items()]
-        note = f" ({playbook.note.en})" if playbook.note else ""
+        note = f" ({playbook.caution.en})" if playbook.caution else ""
         words = playbook.title.en + note + (f"\n{' '.join(asked)}" if asked else "")
         table.add_row(safe(named.name), playbook.target or "several", RISKS[playbook.risk], Text(words))
     return table
@@ -152,8 +152,8 @@ def _page(named: Named) -> RenderableType:
     playbook = named.playbook
     head = Text.from_markup(f"[bold]{safe(named.name)}[/] · {safe(playbook.title.en)} · {RISKS[playbook.risk]}")
     lines: list[RenderableType] = [head, Text(playbook.description.en)]
-    if playbook.note:
-        lines.append(Text(f"Note: {playbook.note.en}"))
+    if playbook.caution:
+        lines.append(Text(f"Note: {playbook.caution.en}"))
     if playbook.parts:
         return Group(*lines, Text(f"Runs {', '.join(playbook.parts)} as one order."))
     guards = ", ".join(playbook.guarded_by) or "none"
@@ -199,7 +199,7 @@ def _view(named: Named) -> dict[str, Any]:
         "playbook": named.name,
         "title": playbook.title.model_dump(),
         "description": playbook.description.model_dump(),
-        "note": playbook.note.model_dump() if playbook.note else None,
+        "note": playbook.caution.model_dump() if playbook.caution else None,
         "target": playbook.target,
         "risk": playbook.risk,
         "guards": list(playbook.guarded_by),

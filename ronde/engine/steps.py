@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from ronde.engine.backups import BackupRequest, check_all, check_clock, skew_of, unreached
 from ronde.engine.machines import MachinesRequest, check_machines
 from ronde.engine.parts import Engine, ReportOrder
-from ronde.engine.patches import AuditRequest, check_patches, unaudited
+from ronde.engine.patches import AuditRequest, Line, check_patches, check_windows, task_id, unaudited
 from ronde.model.backup.history import PastCheck
 from ronde.model.check import Check, unverified
 from ronde.model.command import Answer, Command
@@ -209,7 +209,22 @@ def _machines_elsewhere(context: JobContext) -> frozenset[str]:
 
 
 def _check_patches(context: JobContext, step: Step) -> None:
+    host = context.client.hosts.get(context.target.name)
+    if host is not None and host.system == "windows":
+        task = task_id(context.claim.job, step.id, "audit")
+        context.checks.append(check_windows(line_to(context), _audit(context, step), task))
+        return
     context.checks.append(check_patches(context.shell(), _audit(context, step)))
+
+
+def line_to(context: JobContext, *, grace: float = 0.0) -> Line:
+    """The way to the PowerShell of a job's host; `grace` as `Line` says."""
+
+    def pause(seconds: float) -> None:
+        context.signal.check()
+        context.engine.pause(seconds)
+
+    return Line(context.shell, lambda: context.reopen(context.signal), pause, context.engine.clock, grace)
 
 
 def _audit(context: JobContext, step: Step) -> AuditRequest:

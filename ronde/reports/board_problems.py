@@ -47,9 +47,11 @@ def problems_of(night: ClientNight) -> list[Problem]:
 def _checks(night: ClientNight) -> Iterator[Problem]:
     """What checks found, in their own words; steps and guards are told with their procedure."""
     client = night.view.client
+    audits = {line.host: line.audit for line in night.view.patches}
     for check in night.material.checks:
         if check.verdict is not Verdict.OK and check.kind not in PROCEDURE_KINDS:
-            yield Problem(client, check.verdict, _where(check), _said(check), _next_for(client, check))
+            steps = _next_for(client, check, audits.get(check.host, ""))
+            yield Problem(client, check.verdict, _where(check), _said(check), steps)
 
 
 def _unproven(night: ClientNight) -> Iterator[Problem]:
@@ -76,7 +78,7 @@ def _unaudited(night: ClientNight) -> Iterator[Problem]:
     for line in night.view.patches:
         if line.verdict is not Verdict.OK and line.host not in told:
             jobs = [job for job in night.material.jobs if examines(job, PATCHES, PATCHES)]
-            action = _order(night.view.client, "patch/audit", line.host)
+            action = _order(night.view.client, line.audit, line.host)
             yield Problem(
                 night.view.client, line.verdict, f"{line.host} · updates", _why(_job_on(jobs, line.host)), (action,)
             )
@@ -120,8 +122,8 @@ def _said(check: CheckRecord) -> tuple[str, ...]:
     return tuple(item.message for item in ranked if item.severity is not Severity.INFO) or ("nothing was proven",)
 
 
-def _next_for(client: str, check: CheckRecord) -> tuple[str, ...]:
-    """The evidence first, then what mends it or looks again."""
+def _next_for(client: str, check: CheckRecord, audit: str) -> tuple[str, ...]:
+    """The evidence first, then what mends it or looks again; `audit` is the playbook that audits its host."""
     show = f"ronde show {check.run[:8]}"
     codes = {finding.evidence.get("code") or finding.rule.removeprefix(NOT_VERIFIED) for finding in check.findings}
     of = f"{check.host} --client {client}"
@@ -134,7 +136,7 @@ def _next_for(client: str, check: CheckRecord) -> tuple[str, ...]:
     if "vm-uncovered" in codes:
         return ("in the client's file: `vm:` of the backup that covers it, or an entry under `exempt:`", show)
     if check.kind == PATCHES:
-        return (f"ronde patches {client} --host {check.host}", _order(client, "patch/audit", check.host))
+        return (f"ronde patches {client} --host {check.host}", _order(client, audit or "patch/audit", check.host))
     playbook = "vsphere/snapshots" if check.kind in {"vm", "coverage", "vcenter"} else "backup/check"
     return (show, _order(client, playbook, check.host))
 

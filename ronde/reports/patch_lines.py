@@ -1,6 +1,7 @@
 """The updates of a client's servers in a night: one line for each server that is audited, examined or not."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from ronde.model.check import Json
 from ronde.model.inventory import Client
@@ -10,13 +11,12 @@ from ronde.model.selection import candidates_of, parse_selection, select
 from ronde.model.verdict import Verdict
 from ronde.reports.lines import Judged, Night
 from ronde.reports.meanings import read_instant
+from ronde.reports.patches import AUDITS, UNVERIFIED
 from ronde.reports.phrases import Phrase, counted, phrase
 from ronde.reports.rows import Row, row_of
 from ronde.reports.standing import PATCHES
 from ronde.reports.view import PatchLine
 from ronde.reports.voice import Voice
-
-AUDIT = "patch/audit"
 
 
 def patch_lines(night: Night) -> list[PatchLine]:
@@ -26,27 +26,33 @@ def patch_lines(night: Night) -> list[PatchLine]:
     material and leave a line better.
     """
     client = night.client
-    schedules = {name for name, entry in client.schedules.items() if entry.enabled and entry.playbook == AUDIT}
-    wanted = _audited(client, schedules) | {host for host, kind, _ in night.checks if kind == PATCHES}
-    lines = [_line(night, host, sorted(schedules)) for host in client.hosts if host in wanted]
+    schedules = {
+        system: sorted(name for name, entry in client.schedules.items() if entry.enabled and entry.playbook == audit)
+        for system, audit in AUDITS.items()
+    }
+    wanted = {host for host, kind, _ in night.checks if kind == PATCHES}
+    for system, names in schedules.items():
+        wanted |= _audited(client, names, system)
+    lines = [_line(night, name, schedules[host.system]) for name, host in client.hosts.items() if name in wanted]
     return sorted(lines, key=lambda line: -line.verdict.rank)
 
 
-def _audited(client: Client, schedules: Iterable[str]) -> set[str]:
-    """The Linux servers that the schedules name."""
+def _audited(client: Client, schedules: Iterable[str], system: str) -> set[str]:
+    """The servers of one system that the schedules name."""
     known = candidates_of(client)
     meant = {one for name in schedules for one in select(parse_selection(client.schedules[name].on), known)}
     names = {one.name for one in meant if one.kind == "host"}
-    return {name for name, host in client.hosts.items() if name in names and host.system == "linux"}
+    return {name for name, host in client.hosts.items() if name in names and host.system == system}
 
 
 def _line(night: Night, host: str, schedules: Sequence[str]) -> PatchLine:
     target = Target(night.client.client, TargetKind.HOST, host)
     check = night.checks.get((host, PATCHES, PATCHES))
+    audit = AUDITS[night.client.hosts[host].system]
     if check is None:
         absent = night.standing.absence(target, PATCHES, schedules, use=PATCHES)
-        return PatchLine(host, Verdict.UNKNOWN, gaps=(absent,))
-    return _told(host, night.judge([check], target), check)
+        return PatchLine(host, Verdict.UNKNOWN, gaps=(absent,), audit=audit)
+    return replace(_told(host, night.judge([check], target), check), audit=audit)
 
 
 def _told(host: str, judged: Judged, check: CheckRecord) -> PatchLine:
@@ -61,7 +67,14 @@ def _told(host: str, judged: Judged, check: CheckRecord) -> PatchLine:
         reboot=facts.get("reboot_needed") is True,
         problems=judged.problems,
         gaps=judged.gaps,
+        remarks=_remarks(check),
     )
+
+
+def _remarks(check: CheckRecord) -> tuple[Phrase, ...]:
+    if not any(finding.rule == UNVERIFIED for finding in check.findings):
+        return ()
+    return (phrase("The way in which this Windows server was looked at has not been verified on a real Windows."),)
 
 
 def _whole(value: Json) -> int | None:
@@ -77,7 +90,7 @@ def patch_rows(lines: Sequence[PatchLine], voice: Voice) -> tuple[Row, ...]:
 
 
 def _row(line: PatchLine, voice: Voice) -> Row:
-    details = [*_counts(line), *line.problems]
+    details = [*_counts(line), *line.problems, *line.remarks]
     if line.gaps:
         details += [phrase("The reason is given below.")] if line.verdict is Verdict.UNKNOWN else line.gaps
     return row_of(line.verdict, line.host, "", [voice.say(one) for one in details], voice)

@@ -14,6 +14,9 @@ _UNREAD: Mapping[str, Meaning] = {
     "patch-denied": Meaning(message("We are not allowed to read everything that this needs."), gap=True),
     "patch-locked": Meaning(message("Updates were being worked on during the check."), gap=True),
     "patch-not-refreshed": Meaning(message("Its sources of updates were not read anew for the check."), gap=True),
+    "patch-windows-unverified": Meaning(
+        message("The way in which this Windows server was looked at has not been verified on a real Windows."), gap=True
+    ),
     "patch-repository-failed": Meaning(message("A source of its updates did not answer."), gap=True),
     "patch-no-repository": Meaning(message("No source of updates is set up on it."), gap=True),
     "patch-release-changed": Meaning(message("A source of its updates has moved on to another release."), gap=True),

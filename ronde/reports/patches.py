@@ -11,6 +11,8 @@ from ronde.model.records import CheckRecord
 from ronde.model.verdict import Severity, Verdict, worst
 
 KIND = "patches"
+AUDITS: Mapping[str, str] = {"linux": "patch/audit", "windows": "patch/audit-windows"}  # by what a host runs
+UNVERIFIED = "patch-windows-unverified"  # the one remark that stands beside every answer it is about, good or bad
 STALE = timedelta(hours=48)  # as for the lists themselves: two nights without an audit, and nothing is known any more
 
 
@@ -25,6 +27,7 @@ class PatchRow:
         lists: of when the host's knowledge of its repositories is.
         words: what is not in order, in the words of the findings.
         facts: everything else that the audit told.
+        audit: the playbook that audits such a host.
     """
 
     client: str
@@ -42,6 +45,7 @@ class PatchRow:
     words: tuple[str, ...] = ()
     run: str = ""
     facts: Mapping[str, Json] | None = None
+    audit: str = AUDITS["linux"]
 
     @property
     def others(self) -> int | None:
@@ -61,10 +65,9 @@ def worst_first(rows: Iterable[PatchRow]) -> list[PatchRow]:
 
 
 def _row(client: Client, host: str, check: CheckRecord | None, now: datetime) -> PatchRow:
+    audit = AUDITS[client.hosts[host].system]
     if check is None:
-        linux = client.hosts[host].system == "linux"
-        why = "never audited" if linux else "never audited: Windows is not audited yet"
-        return PatchRow(client.client, host, Verdict.UNKNOWN, words=(why,))
+        return PatchRow(client.client, host, Verdict.UNKNOWN, words=("never audited",), audit=audit)
     facts = check.facts
     stale = now - check.recorded_at > STALE
     words = (*(("the last audit is too old to go by",) if stale else ()), *_words(check))
@@ -84,13 +87,15 @@ def _row(client: Client, host: str, check: CheckRecord | None, now: datetime) ->
         words=words,
         run=check.run,
         facts=facts,
+        audit=audit,
     )
 
 
 def _words(check: CheckRecord) -> tuple[str, ...]:
     ranked = sorted(check.findings, key=lambda finding: -finding.severity.verdict.rank)
     told = tuple(finding.message for finding in ranked if finding.severity is not Severity.INFO)
-    return told or (() if check.verdict is Verdict.OK else ("nothing was proven",))
+    label = tuple(finding.message for finding in check.findings if finding.rule == UNVERIFIED)
+    return (*(told or (() if check.verdict is Verdict.OK else ("nothing was proven",))), *label)
 
 
 def _kept(value: Json) -> Mapping[str, str] | None:

@@ -16,7 +16,7 @@ from ronde.reports.view import OtherLine
 from ronde.reports.work import Work, procedure_of
 
 ROUNDS = frozenset(
-    {"backup/check", "vsphere/snapshots", "round/night", "patch/audit"}
+    {"backup/check", "vsphere/snapshots", "round/night", "patch/audit", "patch/audit-windows"}
 )  # whose absence their own subjects tell
 
 

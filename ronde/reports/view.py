@@ -96,6 +96,8 @@ class PatchLine:
         waiting, security: how many updates wait, and how many of them are for security; None when it is not known.
         oldest: since when the longest missing security update has been missing.
         reboot: whether a restart is known to be due.
+        audit: the playbook that audits such a server.
+        remarks: what is to be known about the way in which it was looked at.
     """
 
     host: str
@@ -106,6 +108,8 @@ class PatchLine:
     reboot: bool = False
     problems: tuple[Phrase, ...] = ()
     gaps: tuple[Phrase, ...] = ()
+    audit: str = "patch/audit"
+    remarks: tuple[Phrase, ...] = ()
 
 
 class Ending(StrEnum):

@@ -6,5 +6,16 @@ manager tells the truth from old lists; where our user may not, the look says so
 
 from ronde.engine.patches.auditing import LOOKS, AuditRequest, check_patches, unaudited
 from ronde.engine.patches.sudoers import sudoers_lines
+from ronde.engine.patches.windows import check_windows
+from ronde.engine.patches.windows_task import Line, task_id
 
-__all__ = ["LOOKS", "AuditRequest", "check_patches", "sudoers_lines", "unaudited"]
+__all__ = [
+    "LOOKS",
+    "AuditRequest",
+    "Line",
+    "check_patches",
+    "check_windows",
+    "sudoers_lines",
+    "task_id",
+    "unaudited",
+]

@@ -105,7 +105,8 @@ class AptLook(Look):
         if isinstance(sources, Finding):
             return sources
         if not isinstance(database, Database):
-            return database or unknown("patch-not-read", "The package database was not read.")
+            unread = unknown("patch-not-read", "The package database was not read.")
+            return database if isinstance(database, Finding) else unread
         return self._explained(planned, unpinned, sources, database)
 
     def _explained(

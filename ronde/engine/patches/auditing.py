@@ -12,7 +12,7 @@ from ronde.engine.patches.look import Look, Means
 from ronde.engine.patches.rpm import DnfLook, ZypperLook
 from ronde.facts.patch.manager import choose, parse_probe, probe_question
 from ronde.facts.patch.release import parse_release, release_question
-from ronde.model.check import Check, Finding
+from ronde.model.check import Check, Exchange, Finding
 from ronde.model.errors import CommandTimeout, RemoteError, RondeError
 from ronde.model.patch.audit import Audit
 from ronde.model.patch.conclusion import Conclusion, decide_audit
@@ -51,12 +51,13 @@ class AuditRequest:
 
 
 @dataclass(slots=True)
-class _Course:
-    """How far a look has come: what it learnt, or what it met instead."""
+class Seen:
+    """How far a look has come: what it learnt, or what it met instead; `remark` is told of its way in any case."""
 
     audit: Audit = field(default_factory=Audit)
     unrefreshed: Finding | None = None
     trouble: Finding | None = None
+    remark: Finding | None = None
 
 
 def check_patches(shell: Shell, request: AuditRequest) -> Check:
@@ -66,20 +67,24 @@ def check_patches(shell: Shell, request: AuditRequest) -> Check:
         Fenced, Cancelled: the work must stop.
     """
     interview = Interview(shell, request.clock)
-    course = _look(interview, request)
-    at = max([request.now, *(exchange.ended for exchange in interview.exchanges)])
-    conclusion = decide_audit(course.audit, memory_of(request.history), at)
+    return concluded(_look(interview, request), request, interview.exchanges)
+
+
+def concluded(seen: Seen, request: AuditRequest, exchanges: Sequence[Exchange]) -> Check:
+    """What was learnt, or met, as the check that stands on record."""
+    at = max([request.now, *(exchange.ended for exchange in exchanges)])
+    conclusion = decide_audit(seen.audit, memory_of(request.history), at)
     verified = at if conclusion.level is not None else verified_at(request.history)
     return Check(
         subject=KIND,
         kind=KIND,
         host=request.host,
-        findings=tuple(_findings(course, conclusion, verified, at)),
+        findings=tuple(_findings(seen, conclusion, verified, at)),
         level=conclusion.level,
         evidence_at=at if conclusion.level is not None else None,
-        facts={**figures(course.audit, conclusion, at), "verified_at": verified.isoformat() if verified else None},
+        facts={**figures(seen.audit, conclusion, at), "verified_at": verified.isoformat() if verified else None},
         objective=OBJECTIVE,
-        exchanges=tuple(interview.exchanges),
+        exchanges=tuple(exchanges),
     )
 
 
@@ -96,33 +101,35 @@ def trouble(error: RondeError) -> Finding:
     return unknown("patch-not-read", f"The host could not be asked: {error.message}", code=error.code)
 
 
-def _look(interview: Interview, request: AuditRequest) -> _Course:
-    course = _Course()
+def _look(interview: Interview, request: AuditRequest) -> Seen:
+    seen = Seen()
     look: Look | None = None
     try:
         probe, release = interview.ask_all([probe_question(), release_question()])
-        course.audit = Audit(release=parse_release(release))
+        seen.audit = Audit(release=parse_release(release))
         found = parse_probe(probe)
         choice = found if isinstance(found, Finding) else choose(found)
         if isinstance(choice, Finding):
-            course.trouble = choice
-            return course
-        look = LOOKS[choice.name](interview, Means(request.refresh, request.pause), course.audit)
+            seen.trouble = choice
+            return seen
+        look = LOOKS[choice.name](interview, Means(request.refresh, request.pause), seen.audit)
         look.run()
     except RemoteError as error:
-        course.trouble = trouble(error)
+        seen.trouble = trouble(error)
     if look is not None:
-        course.audit, course.unrefreshed = look.audit, look.unrefreshed
-    return course
+        seen.audit, seen.unrefreshed = look.audit, look.unrefreshed
+    return seen
 
 
-def _findings(course: _Course, conclusion: Conclusion, verified: datetime | None, at: datetime) -> Iterator[Finding]:
+def _findings(seen: Seen, conclusion: Conclusion, verified: datetime | None, at: datetime) -> Iterator[Finding]:
     """What is told once, although it may stand in the place of several facts; what broke the look comes first."""
     found = list(conclusion.findings)
-    if course.trouble is not None:
-        moot = {"patch-not-read"} if course.audit.reboot else {"patch-not-read", "patch-reboot-unknown"}
-        found = [course.trouble, *(one for one in found if one.rule not in moot)]
+    if seen.trouble is not None:
+        moot = {"patch-not-read"} if seen.audit.reboot else {"patch-not-read", "patch-reboot-unknown"}
+        found = [seen.trouble, *(one for one in found if one.rule not in moot)]
     yield from (one for place, one in enumerate(found) if one not in found[:place])
-    if course.unrefreshed is not None:
-        yield info("patch-not-refreshed", f"The repositories were not read anew: {course.unrefreshed.message}")
+    if seen.unrefreshed is not None:
+        yield info("patch-not-refreshed", f"The repositories were not read anew: {seen.unrefreshed.message}")
+    if seen.remark is not None:
+        yield seen.remark
     yield from unverified(verified, at)

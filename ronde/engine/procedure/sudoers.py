@@ -30,6 +30,8 @@ def sudoers_lines(named: Named, playbooks: Playbooks, given: Mapping[str, str], 
         values = parse_parameters(named.playbook.parameters, given, named.name)
     except ValueError as error:
         raise InputError(str(error)) from error
+    if named.playbook.target == "windows":
+        return []  # there is no sudo there
     steps, procedure = procedure_of(named, values, playbooks, {})
     lines: list[str] = []
     for step in (*steps, *procedure.rescue, *procedure.always):

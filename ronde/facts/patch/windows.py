@@ -23,7 +23,7 @@ from ronde.facts.reading import Unreadable, instant, items, loads, mapping, text
 from ronde.model.check import Finding, Json
 from ronde.model.command import Answer, Command
 from ronde.model.patch.outcome import Miss, Outcome
-from ronde.model.patch.packages import Package, Pending, Simulation, Transaction
+from ronde.model.patch.packages import Kept, KeptReason, Package, Pending, Simulation, Transaction
 from ronde.model.patch.reboot import Signal
 from ronde.model.patch.thresholds import critical, unknown
 
@@ -36,6 +36,9 @@ _SIGNATURE_CATEGORY = "Definition Updates"
 _SECURITY_CATEGORY = "Security Updates"
 _CODES = {0: "not started", 1: "in progress", 3: "installed with errors", 4: "failed", 5: "aborted"}
 _DONE = 2
+NEVER_RUN = "0x00041303"  # SCHED_S_TASK_HAS_NOT_RUN: what the task scheduler says of a task that was never started
+# What tells one offer of a monthly series from the next; what is left names the series.
+_OF_THE_MONTH = re.compile(r"\b\d{4}-\d{2}\b|\(?\bKB\d+\b\)?|\(Version [\d.]+\)", re.IGNORECASE)
 
 
 class State(StrEnum):
@@ -48,7 +51,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """One update that Windows offers."""
+    """One update that Windows offers; `hidden` by somebody on the host, who does not want it there."""
 
     id: str
     revision: int
@@ -57,6 +60,18 @@ class Update:
     categories: tuple[str, ...] = ()
     severity: str = ""
     cves: tuple[str, ...] = ()
+    hidden: bool = False
+
+    @property
+    def called(self) -> str:
+        """What people call it: its title, with its articles where the title does not name them."""
+        unnamed = [article for article in self.kb if article not in self.title]
+        return f"{self.title} ({', '.join(unnamed)})" if unnamed else self.title
+
+    @property
+    def series(self) -> str:
+        """What month after month replaces itself under a new identity: the hole is as old as its first offer."""
+        return " ".join(_OF_THE_MONTH.sub(" ", self.title).split())
 
     @property
     def package(self) -> Package:
@@ -76,7 +91,8 @@ class Result:
         updates: everything offered when it began, signatures included.
         results: by (identity, revision): Windows' result code (None: no longer offered) and its HRESULT.
         boot: when the host was last started; its change is the proof of a reboot.
-        complete: whether the search itself succeeded, so that an absent update is not offered.
+        complete: whether the search itself succeeded, so that an absent update is not offered; `error` why it did not.
+        system, version: the host's name of its Windows and its number (`10.0.20348`); empty when not told.
     """
 
     job: str
@@ -86,14 +102,18 @@ class Result:
     complete: bool
     updates: tuple[Update, ...] = ()
     results: Mapping[tuple[str, int], tuple[int | None, str]] = field(default_factory=dict)
+    error: str = ""
+    system: str = ""
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a job is; the result once it is done."""
+    """Where a job is; the result once it is done, the task scheduler's code when it is dead."""
 
     state: State
     result: Result | None = None
+    code: str = ""
 
 
 def search_question(job: str) -> Question:
@@ -107,17 +127,19 @@ def install_question(job: str, targets: Sequence[Package]) -> Question:
 
 
 def poll_question(job: str) -> Question:
-    return _call(POLL, {"id": _checked(job), "folder": FOLDER}, f"the state of scheduled task Ronde-{job}")
+    return call(POLL, {"id": _checked(job), "folder": FOLDER}, f"the state of scheduled task Ronde-{job}")
 
 
-def delete_question(job: str) -> Question:
-    return _call(DELETE, {"id": _checked(job), "folder": FOLDER}, f"delete scheduled task Ronde-{job}")
+def delete_question(job: str, *, stop: bool = False) -> Question:
+    """`stop`: a job that still runs is ended first; only for one that changes nothing."""
+    order: dict[str, Json] = {"id": _checked(job), "folder": FOLDER, "stop": stop}
+    return call(DELETE, order, f"delete scheduled task Ronde-{job}")
 
 
 def _start(job: str, mode: str, targets: Sequence[Package], limit: int) -> Question:
     updates: list[Json] = [{"id": package.name, "revision": int(package.version)} for package in targets]
     order: dict[str, Json] = {"id": _checked(job), "folder": FOLDER, "mode": mode, "limit": limit, "updates": updates}
-    return _call(START, {**order, "job": JOB}, f"start scheduled task Ronde-{job} ({mode} with Windows Update)")
+    return call(START, {**order, "job": JOB}, f"start scheduled task Ronde-{job} ({mode} with Windows Update)")
 
 
 def _checked(job: str) -> str:
@@ -131,7 +153,7 @@ def _checked(job: str) -> str:
     return job
 
 
-def _call(script: str, parameters: Mapping[str, Json], shown: str) -> Question:
+def call(script: str, parameters: Mapping[str, Json], shown: str) -> Question:
     """The fixed launcher as `-EncodedCommand` (base64 of UTF-16LE), script and values as ASCII JSON on standard input.
 
     Without `env` in front, which Windows has not; every word is safe for cmd and for PowerShell as the default shell.
@@ -150,14 +172,15 @@ def parse_progress(answer: Answer, job: str) -> Progress | Finding:
     try:
         said = mapping(loads(answer.text.lstrip("\ufeff")))
         if said.get("state") == "error":
-            return _refused(text(said, "error"), text(said, "code", ""))
+            return refused(text(said, "error"), text(said, "code", ""))
         state = State(text(said, "state"))
-        return Progress(state, _result(mapping(said.get("result")), job) if "result" in said else None)
+        result = _result(mapping(said.get("result")), job) if "result" in said else None
+        return Progress(state, result, text(said, "code", ""))
     except (Unreadable, ValueError) as error:
         return not_understood("powershell", answer, str(error))
 
 
-def _refused(message: str, code: str) -> Finding:
+def refused(message: str, code: str) -> Finding:
     rule = "patch-denied" if code.lower() == "0x80070005" else "patch-not-understood"
     return unknown(rule, f"Windows refused: {message} ({code})", code=code)
 
@@ -165,15 +188,18 @@ def _refused(message: str, code: str) -> Finding:
 def _result(said: Mapping[str, Any], job: str) -> Result:
     if said.get("schema") != 1 or said.get("id") != job:
         raise Unreadable(f"a result of {said.get('id')!r} with schema {said.get('schema')!r}")
-    host = mapping(said.get("host"))
+    host, error = mapping(said.get("host")), said.get("error")
     return Result(
         job=job,
         ended=instant(said.get("ended")),
         boot=instant(host.get("boot")),
         reboot=_reboot(mapping(said.get("reboot"))),
-        complete=said.get("error") is None and said.get("code") == _DONE,
+        complete=error is None and said.get("code") == _DONE,
         updates=tuple(_update(mapping(entry)) for entry in items(said.get("updates"))),
         results={_key(mapping(entry)): _outcome(mapping(entry)) for entry in items(said.get("results"))},
+        error="" if error is None else " ".join(str(word) for word in mapping(error).values()),
+        system=text(host, "caption", ""),
+        version=text(host, "version", ""),
     )
 
 
@@ -186,6 +212,7 @@ def _update(entry: Mapping[str, Any]) -> Update:
         categories=words(entry, "categories"),
         severity=text(entry, "severity", ""),
         cves=words(entry, "cves"),
+        hidden=entry.get("hidden") is True,
     )
 
 
@@ -215,8 +242,10 @@ def _reboot(said: Mapping[str, Any]) -> Signal:
 def simulation_of(result: Result) -> Simulation | Finding:
     """What waits, without virus signatures. A search that failed says nothing about what waits."""
     if not result.complete:
-        return unknown("patch-not-understood", "Windows' search for updates did not succeed.")
+        why = f" {result.error}" if result.error else ""
+        return unknown("patch-not-understood", f"Windows' search for updates did not succeed.{why}")
     offered = [update for update in result.updates if not update.signature]
+    hidden = [Kept(one.id, KeptReason.HELD, f"{one.called} is hidden on the host") for one in offered if one.hidden]
     pending = tuple(
         Pending(
             name=update.id,
@@ -228,10 +257,13 @@ def simulation_of(result: Result) -> Simulation | Finding:
             advisories=update.kb,
             cves=update.cves,
             severity=update.severity,
+            title=update.called,
+            series=update.series,
         )
         for update in offered
     )
-    return Simulation(Transaction(install=tuple(update.package for update in offered)), pending)
+    wanted = tuple(update.package for update in offered if not update.hidden)
+    return Simulation(Transaction(install=wanted), pending, tuple(hidden))
 
 
 def judge_install(planned: Sequence[Package], result: Result | None) -> Outcome:
@@ -255,8 +287,3 @@ def judge_install(planned: Sequence[Package], result: Result | None) -> Outcome:
         message = f"{titles.get(key, package.label)}: {found} {hresult}".strip()
         findings.append(critical("patch-package-failed", message, package=package.label, hresult=hresult))
     return Outcome(done=tuple(done), failed=tuple(failed), findings=tuple(findings))
-
-
-def rebooted(before: Result, after: Result) -> bool:
-    """Whether the host was started anew between two looks; Windows' own clock may shift the instant by a second."""
-    return abs((after.boot - before.boot).total_seconds()) > 5

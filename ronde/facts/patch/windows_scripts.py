@@ -32,14 +32,20 @@ function Read-Result {
 }
 """
 
-# Starts the job once, whatever happens to the message that ordered it: a task or a result that is there is enough.
+# Starts the job once, whatever happens to the message that ordered it: a task or a result that is there is enough. One
+# that was registered and never started (267011; the session ended between the two) is started now.
 START = (
     "# ronde: start\n"
     + _COMMON
     + """\
 $task = Get-ScheduledTask -TaskName $name -ErrorAction SilentlyContinue
 if (Read-Result) { Say @{ schema = 1; state = 'done' }; return }
-if ($task) { Say @{ schema = 1; state = 'running' }; return }
+if ($task) {
+  if ($task.State -eq 'Ready' -and ($task | Get-ScheduledTaskInfo).LastTaskResult -eq 267011) {
+    Start-ScheduledTask -TaskName $name
+  }
+  Say @{ schema = 1; state = 'running' }; return
+}
 if (-not (Test-Path -LiteralPath $root)) {
   New-Item -ItemType Directory -Path $root | Out-Null
 }
@@ -85,15 +91,19 @@ DELETE = (
     + _COMMON
     + """\
 $task = Get-ScheduledTask -TaskName $name -ErrorAction SilentlyContinue
-if ($task -and $task.State -in 'Running', 'Queued') { Say @{ schema = 1; state = 'running' }; return }
+if ($task -and $task.State -in 'Running', 'Queued') {
+  if (-not $p.stop) { Say @{ schema = 1; state = 'running' }; return }
+  Stop-ScheduledTask -TaskName $name
+}
 if ($task) { Unregister-ScheduledTask -TaskName $name -Confirm:$false }
 if (Test-Path -LiteralPath $home_) { Remove-Item -LiteralPath $home_ -Recurse -Force }
 Say @{ schema = 1; state = 'absent' }
 """
 )
 
-# The job itself, as SYSTEM: searches, and in mode `install` installs exactly the updates (identity and revision) that
-# it was given. The result is written beside its place and moved there, so that nobody ever reads half of it.
+# The job itself, as SYSTEM: searches (hidden updates too, so that none is missing in silence), and in mode `install`
+# installs exactly the updates (identity and revision) that it was given. The result is written beside its place and
+# moved there, so that nobody ever reads half of it.
 JOB = r"""# ronde: job
 param([string]$home_)
 $ErrorActionPreference = 'Stop'
@@ -105,12 +115,12 @@ function Test-Key($path) { Test-Path -LiteralPath "Registry::HKEY_LOCAL_MACHINE\
 try {
   $session = New-Object -ComObject Microsoft.Update.Session
   $session.ClientApplicationID = 'Ronde'
-  $found = $session.CreateUpdateSearcher().Search("IsInstalled=0 and IsHidden=0 and Type='Software'")
+  $found = $session.CreateUpdateSearcher().Search("IsInstalled=0 and Type='Software'")
   $answer.code = $found.ResultCode
   foreach ($u in $found.Updates) {
     $answer.updates += @{
       id = $u.Identity.UpdateID; revision = $u.Identity.RevisionNumber; title = $u.Title
-      severity = "$($u.MsrcSeverity)"
+      severity = "$($u.MsrcSeverity)"; hidden = [bool]$u.IsHidden
       kb = @($u.KBArticleIDs | ForEach-Object { "KB$_" }); cves = @($u.CveIDs | ForEach-Object { "$_" })
       categories = @($u.Categories | ForEach-Object { $_.Name }); reboot = [int]$u.InstallationBehavior.RebootBehavior
     }
@@ -149,3 +159,81 @@ $half = Join-Path $home_ 'result.half'
 [IO.File]::WriteAllText($half, ($answer | ConvertTo-Json -Depth 8), (New-Object Text.UTF8Encoding($false)))
 Move-Item -LiteralPath $half -Destination (Join-Path $home_ 'result.json') -Force
 """
+
+_SAY = """\
+param($p)
+function Say($value) { $value | ConvertTo-Json -Compress -Depth 8 }
+function Utc($time) { $time.ToUniversalTime().ToString('s') + 'Z' }
+function Try-To($what) { try { ,@(& $what) } catch { $null } }
+$os = Get-CimInstance Win32_OperatingSystem
+"""
+
+# How the host stands, without a task: nothing of it needs more than an administrator's session. A part that cannot be
+# read is null. Failed services: started by themselves at boot, now stopped, with an error; 1077 was never started.
+LOOK = (
+    "# ronde: look\n"
+    + _SAY
+    + """\
+$seen = @{ boot = (Utc $os.LastBootUpTime); now = (Utc (Get-Date)) }
+$seen.services = Try-To {
+  Get-CimInstance Win32_Service -Filter "StartMode='Auto' AND State='Stopped'" |
+    Where-Object { $_.ExitCode -notin 0, 1077 } | ForEach-Object { $_.Name }
+}
+$seen.sockets = Try-To {
+  Get-NetTCPConnection -State Listen | ForEach-Object { @{ address = "$($_.LocalAddress)"; port = [int]$_.LocalPort } }
+}
+$seen.drives = Try-To {
+  Get-CimInstance Win32_LogicalDisk -Filter 'DriveType=3' | ForEach-Object {
+    $place = if ($_.DeviceID -eq $os.SystemDrive) { '%SystemDrive%' } else { $_.DeviceID }
+    @{ place = $place; kind = "$($_.FileSystem)"; size = [int64]$_.Size; free = [int64]$_.FreeSpace }
+  }
+}
+Say @{ schema = 1; state = 'seen'; seen = $seen }
+"""
+)
+
+# The order names the boot it is to end, in seconds since 1970: in any other boot nothing is done. So it may be given
+# again after whatever went wrong, and never restarts a host twice. 1115 and 1190: a shutdown is under way already.
+REBOOT = (
+    "# ronde: reboot\n"
+    + _SAY
+    + """\
+$boot = [int64]($os.LastBootUpTime.ToUniversalTime() - [DateTime]'1970-01-01').TotalSeconds
+if ([Math]::Abs($boot - $p.boot) -gt 60) { Say @{ schema = 1; state = 'rebooted' }; return }
+& shutdown.exe /r /t 10 /d p:2:17 | Out-Null
+if ($LASTEXITCODE -notin 0, 1115, 1190) { throw "shutdown.exe ended with $LASTEXITCODE" }
+Say @{ schema = 1; state = 'ordered' }
+"""
+)
+
+PROBE = (
+    "# ronde: probe\n"
+    + _SAY
+    + """\
+$answers = @()
+foreach ($one in $p.probes) {
+  $why = ''
+  try {
+    if ($one.kind -eq 'port') {
+      $client = New-Object Net.Sockets.TcpClient
+      try { if (-not $client.ConnectAsync($one.address, $one.port).Wait(10000)) { $why = 'nothing answers' } }
+      finally { $client.Close() }
+    } elseif ($one.kind -eq 'http') {
+      $code = 0
+      try { $code = [int](Invoke-WebRequest -Uri $one.url -UseBasicParsing -TimeoutSec 20).StatusCode }
+      catch { if ($_.Exception.Response) { $code = [int]$_.Exception.Response.StatusCode } else { throw } }
+      if ($code -notin $one.status) { $why = "it answers $code" }
+    } elseif ($one.kind -eq 'unit') {
+      $status = (Get-Service -Name $one.name).Status
+      if ($status -ne 'Running') { $why = "it is $status" }
+    } else {
+      $program, $rest = $one.argv
+      & $program @rest | Out-Null
+      if ($LASTEXITCODE -ne 0) { $why = "exit status $LASTEXITCODE" }
+    }
+  } catch { $why = "$_" }
+  $answers += $why
+}
+Say @{ schema = 1; state = 'probed'; answers = $answers }
+"""
+)

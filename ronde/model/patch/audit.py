@@ -1,7 +1,7 @@
 """What one look at a host's patch state learnt. Each piece is the fact, a finding (why it is not), or None: not asked.
 
 A parser returns either its fact or the finding that stands in its place, so nothing that was not understood can be
-mistaken for a fact.
+mistaken for a fact. What such a system does not have at all is `Absent`.
 """
 
 from collections.abc import Mapping
@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from ronde.model.check import Finding
+from ronde.model.patch.absent import Absent
 from ronde.model.patch.packages import Database, Simulation
 from ronde.model.patch.reboot import Signal
 
@@ -115,11 +116,11 @@ class Audit:
     release: Release | Finding | None = None
     metadata: Metadata | Finding | None = None
     simulation: Simulation | Finding | None = None
-    database: Database | Finding | None = None
-    integrity: Integrity | Finding | None = None
+    database: Database | Absent | Finding | None = None
+    integrity: Integrity | Absent | Finding | None = None
     reboot: tuple[Signal | Finding, ...] = ()
-    services: OldServices | Finding | None = None
-    leftovers: Leftovers | Finding | None = None
+    services: OldServices | Absent | Finding | None = None
+    leftovers: Leftovers | Absent | Finding | None = None
 
 
 @dataclass(frozen=True, slots=True)

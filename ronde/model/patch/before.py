@@ -10,8 +10,10 @@ from ronde.model.patch.thresholds import critical, unknown
 
 # Bytes that must be free where packages are downloaded, unpacked and booted from. Figures are ours: a point release of
 # Debian downloads about 300 MB, and a kernel with its initial file system takes some 100 MB in /boot.
+# A cumulative update of Windows is kept beside the one that it replaces until it is cleaned up.
 MB = 1_000_000
-ROOM = {"/": 500 * MB, "/usr": 500 * MB, "/var": 500 * MB, "/boot": 150 * MB}
+SYSTEM_DRIVE = "%SystemDrive%"
+ROOM = {"/": 500 * MB, "/usr": 500 * MB, "/var": 500 * MB, "/boot": 150 * MB, SYSTEM_DRIVE: 5000 * MB}
 
 
 def unfit(health: Health) -> tuple[Finding, ...]:

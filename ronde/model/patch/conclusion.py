@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 
 from ronde.model.check import Finding, Json, verdict_of
+from ronde.model.patch.absent import Absent
 from ronde.model.patch.audit import Audit, Integrity, Leftovers, Manager, Memory, Metadata, OldServices, Release
 from ronde.model.patch.packages import Database, Kept, KeptReason, Pending, Simulation
 from ronde.model.patch.reboot import Reboot, Signal, reboot_needed
@@ -86,7 +87,7 @@ def _reboot(audit: Audit) -> Reboot:
 
 def _key(pending: Pending) -> str:
     """The installed version, not the offered one: a newer offer does not make the hole younger."""
-    return f"{pending.label} {pending.installed}"
+    return pending.series or f"{pending.label} {pending.installed}"
 
 
 def _judge(audit: Audit, reboot: Reboot, memory: Memory, now: datetime) -> Iterator[Finding]:
@@ -114,7 +115,7 @@ def _judge(audit: Audit, reboot: Reboot, memory: Memory, now: datetime) -> Itera
 def _or_finding(what: str, piece: object, fact: type) -> Iterator[Finding]:
     if isinstance(piece, Finding):
         yield piece
-    elif not isinstance(piece, fact):
+    elif not isinstance(piece, fact | Absent):
         yield unknown("patch-not-read", f"The {what} was not read.", what=what)
 
 
@@ -170,7 +171,7 @@ def _security(security: list[Pending], since: datetime, now: datetime) -> Findin
     severity = Severity.INFO
     if age > SECURITY_WARNING:
         severity = Severity.CRITICAL if age > SECURITY_FAILED else Severity.WARNING
-    names = [pending.label for pending in security]
+    names = [pending.called for pending in security]
     message = f"{len(names)} security updates wait, the longest since {since:%Y-%m-%d}."
     limits = {"warning_s": int(SECURITY_WARNING.total_seconds()), "failed_s": int(SECURITY_FAILED.total_seconds())}
     return finding("patch-security-pending", severity, message, packages=names, since=since.isoformat(), limits=limits)

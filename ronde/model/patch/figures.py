@@ -64,7 +64,7 @@ def _waiting(audit: Audit, now: datetime) -> dict[str, Json]:
 
 def _line(pending: Pending, kept: Kept | None) -> dict[str, Json]:
     return {
-        "package": pending.label,
+        "package": pending.called,
         "installed": pending.installed,
         "candidate": pending.candidate,
         "security": pending.security,

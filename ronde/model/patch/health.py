@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from ronde.model.check import Finding
+from ronde.model.patch.absent import Absent
 from ronde.model.patch.thresholds import DISK_FREE_LOW, LOAD_FACTOR, LOAD_NOISE, critical, unknown, warning
 
 ANYWHERE = frozenset({"*", "0.0.0.0", "[::]"})  # noqa: S104 - what `ss` prints, nothing is bound here
@@ -43,7 +44,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """One look at a host. Each piece is the fact, the finding that stands in its place, or None: not asked.
+    """One look at a host. Each piece is the fact, the finding that stands in its place, `Absent`, or None: not asked.
 
     Attributes:
         units: names of units in the state `failed`.
@@ -54,7 +55,7 @@ class Health:
     units: frozenset[str] | Finding | None = None
     sockets: frozenset[Socket] | Finding | None = None
     mounts: tuple[Mount, ...] | Finding | None = None
-    load: Load | Finding | None = None
+    load: Load | Absent | Finding | None = None
 
 
 def compare(before: Health, after: Health) -> tuple[Finding, ...]:

@@ -37,6 +37,8 @@ class Pending:
         origins: where the candidate comes from, in the manager's words: `Debian-Security:12/stable-security`.
         advisories, cves: identifiers, if the repositories carry them.
         severity: the worst severity of its advisories, in the vendor's word (`Important`); empty when not told.
+        title: what people call it, where its name is only a number; empty where the name says it.
+        series: what its age is counted by, where each offer has a name of its own; empty where the name is the same.
     """
 
     name: str
@@ -48,10 +50,17 @@ class Pending:
     advisories: tuple[str, ...] = ()
     cves: tuple[str, ...] = ()
     severity: str = ""
+    title: str = ""
+    series: str = ""
 
     @property
     def label(self) -> str:
         return f"{self.name}:{self.arch}" if self.arch else self.name
+
+    @property
+    def called(self) -> str:
+        """What it is called before people."""
+        return self.title or self.label
 
 
 class KeptReason(StrEnum):

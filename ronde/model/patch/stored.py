@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ronde.model.check import Finding, Json
+from ronde.model.patch.absent import Absent
 from ronde.model.patch.health import Health, Load, Mount, Socket
 from ronde.model.patch.packages import Database, Entry, Package, State
 from ronde.model.patch.thresholds import unknown
@@ -54,12 +55,18 @@ def health_from_json(value: Mapping[str, Any]) -> Health:
         units=frozenset(units) if _is_list(units) else _unread(units),
         sockets=frozenset(Socket(*each) for each in sockets) if _is_list(sockets) else _unread(sockets),
         mounts=tuple(Mount(*each) for each in mounts) if _is_list(mounts) else _unread(mounts),
-        load=Load(*load) if _is_list(load) else _unread(load),
+        load=Load(*load) if _is_list(load) else _not_there(load),
     )
 
 
 def _why(piece: object) -> Json:
+    if isinstance(piece, Absent):
+        return {"absent": piece.why}
     return {"unread": piece.message} if isinstance(piece, Finding) else None
+
+
+def _not_there(value: Mapping[str, str] | None) -> Absent | Finding | None:
+    return Absent(value["absent"]) if value is not None and "absent" in value else _unread(value)
 
 
 def _unread(value: Mapping[str, str] | None) -> Finding | None:

@@ -160,6 +160,10 @@ _FIELD_OF: Final = {
 }
 
 
+UNVERIFIED: Final = Text(en="not verified on Windows", fr="non vérifié sur Windows")
+"""What is said of every playbook for Windows: none of them was ever run on a real one."""
+
+
 class RetryEntry(Entry):
     """How often a job that met a passing trouble (host unreachable, link lost) is tried in all."""
 
@@ -205,6 +209,15 @@ class Playbook(Entry):
         if self.rings is not None and (self.risk == "read" or self.parts):
             raise ValueError("rings are for steps that change something; what only reads, or only has parts, has none")
         return self
+
+    @property
+    def caution(self) -> Text | None:
+        """What whoever is about to use it has to know first: its own note, and what holds of all of its kind."""
+        if self.target != "windows":
+            return self.note
+        if self.note is None:
+            return UNVERIFIED
+        return Text(en=f"{UNVERIFIED.en}; {self.note.en}", fr=f"{UNVERIFIED.fr} ; {self.note.fr}")
 
     @property
     def guarded_by(self) -> tuple[GuardName, ...]:

@@ -68,7 +68,6 @@ def _wrong_action(playbook: Playbook, step: StepEntry) -> Iterator[str]:
     if playbook.target == "windows" and action in {
         "service",
         "reboot",
-        "patch",
         "upload",
         "wait_for",
         "rotate_key",

@@ -3,57 +3,30 @@
 import base64
 import json
 import shutil
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ronde.adapters.ssh import SshShells
-from ronde.facts.patch import windows
-from ronde.facts.patch.windows_scripts import DELETE, JOB, LAUNCHER, POLL, START
+from ronde.facts.patch import windows, windows_look
+from ronde.facts.patch.windows_scripts import DELETE, JOB, LAUNCHER, LOOK, POLL, PROBE, REBOOT, START
 from ronde.facts.question import Question
 from ronde.model.check import Finding
+from ronde.model.inventory import Probe
 from ronde.model.patch.packages import Package, Simulation
 from ronde.ports import Shell
 from tests.doubles.shell import NeverStop, WallClock
 from tests.doubles.ssh_hosts import Grounds, PathSecrets
-
-DOUBLE = Path(__file__).parents[2] / "doubles" / "powershell.py"
-ROLLUP = "3f1c0000-0000-4000-8000-000000000001"
-OFFERED = [
-    {
-        "id": ROLLUP,
-        "revision": 201,
-        "title": "Mise à jour cumulative « 2026-11 » $(whoami) 'x' \"y\"",
-        "severity": "Critical",
-        "kb": ["KB5070001"],
-        "cves": ["CVE-2026-3333"],
-        "categories": ["Security Updates"],
-    },
-    {
-        "id": "3f1c0000-0000-4000-8000-000000000002",
-        "revision": 3,
-        "title": "Defender",
-        "severity": "",
-        "kb": ["KB2267602"],
-        "cves": [],
-        "categories": ["Definition Updates"],
-    },
-]
+from tests.doubles.windows_host import OFFERED, ROLLUP, TOOL, WindowsHost
 
 
 @pytest.fixture
 def bin_(tmp_path: Path) -> Path:
-    folder = tmp_path / "bin"
-    (folder / "tasks").mkdir(parents=True)
-    program = folder / "powershell"
-    program.write_text(f"#!{sys.executable}\n" + DOUBLE.read_text(encoding="utf-8"), encoding="utf-8")
-    program.chmod(0o755)
-    settle(folder, offered=OFFERED)
-    return folder
+    return WindowsHost(tmp_path / "bin").bin
 
 
 def settle(folder: Path, **files: Any) -> None:
@@ -104,7 +77,10 @@ def test_a_search_is_started_followed_read_and_cleared_away(tmp_path: Path, bin_
     assert done.result.updates[0].title == OFFERED[0]["title"], "text passes whatever is in it"
     simulation = windows.simulation_of(done.result)
     assert isinstance(simulation, Simulation)
-    assert [(one.name, one.security, one.cves) for one in simulation.pending] == [(ROLLUP, True, ("CVE-2026-3333",))]
+    assert [(one.name, one.security, one.cves) for one in simulation.pending] == [
+        (ROLLUP, True, ("CVE-2026-3333",)),
+        (TOOL, False, ()),
+    ]
     assert not (bin_ / "tasks" / "job-1").exists()
 
 
@@ -134,7 +110,7 @@ def test_an_update_that_failed_is_a_failure(tmp_path: Path, bin_: Path) -> None:
     with session(tmp_path, bin_) as shell:
         put(shell, windows.install_question("job-4", planned), "job-4")
         outcome = windows.judge_install(planned, follow(shell, "job-4").result)
-    assert [miss.found for miss in outcome.failed] == ["failed"]
+    assert [miss.found for miss in outcome.failed] == ["failed 0x80242017"]
 
 
 def test_a_job_that_died_leaves_an_unknown_outcome(tmp_path: Path, bin_: Path) -> None:
@@ -170,6 +146,9 @@ def test_the_command_line_is_the_same_whatever_is_asked_and_short_enough_for_cmd
         windows.install_question("b", [Package(ROLLUP, "", str(number)) for number in range(500)]),
         windows.poll_question("c"),
         windows.delete_question("d"),
+        windows_look.look_question(),
+        windows_look.reboot_question(datetime(2026, 11, 20, tzinfo=UTC)),
+        windows_look.probes_question([Probe(command=("a b", "$(c)"))]),
     ]
     lines = {question.command.line for question in questions}
     assert len(lines) == 1
@@ -185,7 +164,7 @@ def test_a_job_whose_id_could_be_a_path_is_refused(job: str) -> None:
         windows.search_question(job)
 
 
-@pytest.mark.parametrize("script", [START, POLL, DELETE, JOB, LAUNCHER])
+@pytest.mark.parametrize("script", [START, POLL, DELETE, JOB, LAUNCHER, LOOK, REBOOT, PROBE])
 def test_the_scripts_are_ascii_and_close_what_they_open(script: str) -> None:
     """As far as a script can be held without a PowerShell."""
     script.encode("ascii")
