@@ -14,7 +14,7 @@ from ronde.engine.machines import MachinesRequest, check_machines
 from ronde.engine.parts import Engine, ReportOrder
 from ronde.engine.patches import AuditRequest, Line, check_patches, check_windows, task_id, unaudited
 from ronde.model.backup.history import PastCheck
-from ronde.model.check import Check, unverified
+from ronde.model.check import Check, Exchange, unverified
 from ronde.model.command import Answer, Command
 from ronde.model.errors import ConnectionLost, InputError, RondeError
 from ronde.model.inventory import Backup, Client
@@ -217,14 +217,15 @@ def _check_patches(context: JobContext, step: Step) -> None:
     context.checks.append(check_patches(context.shell(), _audit(context, step)))
 
 
-def line_to(context: JobContext, *, grace: float = 0.0) -> Line:
-    """The way to the PowerShell of a job's host; `grace` as `Line` says."""
+def line_to(context: JobContext, *, grace: float = 0.0, exchanges: list[Exchange] | None = None) -> Line:
+    """The way to the PowerShell of a job's host; `grace` and `exchanges`, which grow, as `Line` says."""
 
     def pause(seconds: float) -> None:
         context.signal.check()
         context.engine.pause(seconds)
 
-    return Line(context.shell, lambda: context.reopen(context.signal), pause, context.engine.clock, grace)
+    evidence = [] if exchanges is None else exchanges
+    return Line(context.shell, lambda: context.reopen(context.signal), pause, context.engine.clock, grace, evidence)
 
 
 def _audit(context: JobContext, step: Step) -> AuditRequest:

@@ -47,7 +47,7 @@ class WindowsHost:
         self.tasks = folder / "tasks"
         self.tasks.mkdir(parents=True)
         program = folder / "powershell"
-        program.write_text(f"#!{sys.executable}\n" + DOUBLE.read_text(encoding="utf-8"), encoding="utf-8")
+        program.write_text(f"#!{sys.executable} -IS\n" + DOUBLE.read_text(encoding="utf-8"), encoding="utf-8")
         program.chmod(0o755)
         self.settle(offered=OFFERED)
 
@@ -69,6 +69,13 @@ class WindowsHost:
         path = self.tasks / "log"
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
         return [line for line in lines if line.startswith(first)]
+
+    def forget(self, offered: str) -> None:
+        """The host as it was at first, with these updates (JSON) on offer; its fate stays."""
+        for path in self.tasks.iterdir():
+            if path.is_file() and path.name != "fate.json":
+                path.unlink()
+        (self.tasks / "offered.json").write_text(offered, encoding="utf-8")
 
     @property
     def offered(self) -> list[str]:

@@ -128,7 +128,7 @@ def search(line: Line, task: str, *, anew: bool = False) -> Result | Finding:
     """
     if anew:
         there = parse_progress(line.ask(poll_question(task)), task)
-        if isinstance(there, Progress) and there.state is not State.RUNNING:
+        if isinstance(there, Progress) and there.state not in (State.RUNNING, State.ABSENT):
             clear(line, task)
     found = result_of(carry(line, task, search_question(task), SEARCH_PATIENCE))
     clear(line, task)

@@ -1,5 +1,6 @@
 """The reboot of a run: only if it is needed and wanted, ordered once, and believed by the boot id."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
 
@@ -22,11 +23,15 @@ WITHIN: Final = timedelta(minutes=15)  # for a host to come back
 
 def reboot_due(course: Course) -> PatchEvent:
     """`REBOOT_DUE`: whether to reboot, from what the host says now and what the run is told."""
-    needed = _needed(course)
+    return decided(course, _needed(course), _ready)
+
+
+def decided(course: Course, needed: Reboot, ready: Callable[[Course], PatchEvent]) -> PatchEvent:
+    """Whether a reboot follows from the need and the policy; `ready` notes what is to prove it."""
     course.note(reboot={"needed": needed.needed, "reason": needed.reason})
     policy = course.options.reboot
     if policy is RebootPolicy.ALWAYS or (policy is RebootPolicy.IF_NEEDED and needed.needed):
-        return _ready(course)
+        return ready(course)
     if needed.needed:
         course.tell(warning("patch-reboot-pending", f"A reboot is needed and was not wanted: {needed.reason}"))
     elif needed.needed is None:

@@ -54,6 +54,11 @@ class Course:
             raise InputError(f"{stage.job.target.name} is no longer in the inventory")
         return cls(stage, options_of(stage), host)
 
+    @property
+    def on_windows(self) -> bool:
+        """Whether the host is a Windows, whose phases are others (`ronde.engine.patching.windows`)."""
+        return self.host.system == "windows"
+
     # -- what is on record
 
     @property

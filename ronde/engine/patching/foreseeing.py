@@ -1,5 +1,6 @@
 """What a patch run would do on a host: the very plan that a run would make now, and what would stop it."""
 
+from ronde.engine.patching import windows
 from ronde.engine.patching.course import Course, sentences
 from ronde.engine.patching.planning import beyond, look_and_plan
 from ronde.engine.patching.telling import facts_of
@@ -13,13 +14,14 @@ from ronde.model.procedure import StepState
 def foresee_patch(stage: Stage) -> Result:
     """The plan, stored with the run that asked for it, so that exactly it can be approved.
 
-    The host reads its repositories anew, as every look at it does; nothing else on it changes.
+    The host reads its repositories anew, as every look at it does (a Windows has a task of ours for as long as it
+    takes); nothing else on it changes.
 
     Raises:
         RemoteError, Fenced, Cancelled: as `Shell.run`.
     """
     course = Course.of(stage)
-    found = look_and_plan(course, mend=False)
+    found = windows.look_and_plan(course) if course.on_windows else look_and_plan(course, mend=False)
     if isinstance(found, tuple):
         course.tell(*found)
         return Result(StepState.FAILED, f"no plan can be made: {sentences(found)}", findings=course.findings)

@@ -70,6 +70,7 @@ class Planned:
         security: labels of its updates that mend a security hole.
         left: what waits and is not touched, each with the reason.
         trouble: why no plan can be made; None when there is one.
+        said: the plan in words, where names and versions alone would tell nobody anything.
     """
 
     wanted: Wanted = field(default_factory=lambda: Wanted(()))
@@ -77,10 +78,11 @@ class Planned:
     security: tuple[str, ...] = ()
     left: tuple[Kept, ...] = ()
     trouble: Finding | None = None
+    said: str = ""
 
     @property
     def words(self) -> str:
-        return plan_words(self.plan, self.security)
+        return self.said or plan_words(self.plan, self.security)
 
 
 def manager_of(course: Course) -> Finding | None:
@@ -149,7 +151,11 @@ def make_plan(course: Course, tool: Tool, seen: Surveyed) -> Planned:
 
 def auditing(course: Course) -> PatchEvent:
     """`AUDITING`: nothing to do, a frozen plan, or the reason why there is none. What was cut off is mended first."""
-    found = look_and_plan(course, mend=True)
+    return frozen(course, look_and_plan(course, mend=True))
+
+
+def frozen(course: Course, found: Planned | tuple[Finding, ...]) -> PatchEvent:
+    """What a look came to, told; its plan is frozen with the event."""
     if isinstance(found, tuple):
         course.tell(*found)
         return PatchEvent.REFUSE
@@ -173,19 +179,20 @@ def look_and_plan(course: Course, *, mend: bool) -> Planned | tuple[Finding, ...
     planned = make_plan(course, course.tool, seen)
     if planned.trouble is not None:
         return (planned.trouble,)
-    _note(course, seen, planned)
+    note_plan(course, planned, seen.reboot)
     return planned
 
 
-def _note(course: Course, seen: Surveyed, planned: Planned) -> None:
-    """The plan goes on record; it is what runs from here on."""
+def note_plan(course: Course, planned: Planned, reboot: Reboot) -> None:
+    """The plan goes on record; it is what runs from here on. `reboot` is what was pending before it."""
     course.note(
         plan=transaction_json(planned.plan),
         digest=planned.plan.digest,
         wanted=wanted_json(planned.wanted),
         security=list(planned.security),
         left=[[kept.name, kept.reason.value, kept.detail] for kept in planned.left],
-        pending_reboot={"needed": seen.reboot.needed, "reason": seen.reboot.reason},
+        pending_reboot={"needed": reboot.needed, "reason": reboot.reason},
+        said=planned.said,
     )
 
 

@@ -1,5 +1,6 @@
 """How the host stands before and after a run: its health, and whether its services answer."""
 
+from collections.abc import Callable
 from typing import Final
 
 from ronde.engine.patching.course import Course
@@ -67,12 +68,12 @@ def _why(probe: Probe, answer: Answer) -> str:
     return "" if answer.exit_status == 0 else f"exit status {answer.exit_status}: {tail(answer) or 'nothing was said'}"
 
 
-def checking(course: Course) -> PatchEvent:
+def checking(course: Course, look: Callable[[Course], Health] = health_of) -> PatchEvent:
     """`CHECKING`: the same look as before, compared; what comes up late is waited for a little."""
     before, clock = course.health_before, course.stage.job.engine.clock
     began = clock.now()
     while True:
-        findings = compare(before, health_of(course))
+        findings = compare(before, look(course))
         worse = any(finding.severity is Severity.CRITICAL for finding in findings)
         if not worse or (clock.now() - began).total_seconds() >= SETTLE:
             break
@@ -95,13 +96,13 @@ def _blind(before: Health, findings: tuple[Finding, ...]) -> bool:
     )
 
 
-def probing(course: Course) -> PatchEvent:
+def probing(course: Course, look: Callable[[Course], dict[str, str]] = failing_probes) -> PatchEvent:
     """`PROBING`: every service that answered before answers now."""
     earlier = set(course.journal.get("failing_probes", {}))
     clock = course.stage.job.engine.clock
     began = clock.now()
     while True:
-        failing = failing_probes(course)
+        failing = look(course)
         lost = {words: why for words, why in failing.items() if words not in earlier}
         if not lost or (clock.now() - began).total_seconds() >= SETTLE:
             break
@@ -111,9 +112,9 @@ def probing(course: Course) -> PatchEvent:
     return PatchEvent.WORSE if lost else PatchEvent.PASS
 
 
-def probes_before(course: Course) -> dict[str, str]:
+def probes_before(course: Course, look: Callable[[Course], dict[str, str]] = failing_probes) -> dict[str, str]:
     """The probes that fail before anything is done; they are told, and not held against the run."""
-    failing = failing_probes(course)
+    failing = look(course)
     course.tell(
         *(
             warning("patch-probe-was-failing", f"Before the run, {words}: {why}.", probe=words)

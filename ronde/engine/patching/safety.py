@@ -142,7 +142,12 @@ def _not_back(course: Course) -> str | None:
 
 
 def reverting(course: Course) -> PatchEvent:
-    """`REVERTING`: the machine goes back, once, and the host must be there as it was before.
+    """`REVERTING`: the machine goes back, once, and the host must be there as it was before; raises as `taken_back`."""
+    return taken_back(course) or _as_before(course)
+
+
+def taken_back(course: Course) -> PatchEvent | None:
+    """Take the machine back; None when it is, and only the host itself is left to be looked at.
 
     Raises:
         VCenterError: the vCenter is still at it, or cannot be asked; another attempt goes on.
@@ -160,7 +165,7 @@ def reverting(course: Course) -> PatchEvent:
     course.tell(
         critical("patch-reverted", f"{result.reason} Whatever was written since {_since(taken.created)} is lost.")
     )
-    return _as_before(course)
+    return None
 
 
 def _since(instant: datetime) -> str:

@@ -62,7 +62,10 @@ def facts_of(course: Course) -> dict[str, Json]:
 
 
 def plan_of(course: Course) -> str:
-    return plan_words(course.plan, course.journal.get("security", ())) if "plan" in course.journal else "nothing"
+    """The plan in words."""
+    if "plan" not in course.journal:
+        return "nothing"
+    return course.journal.get("said") or plan_words(course.plan, course.journal.get("security", ()))
 
 
 def left_of(course: Course) -> str:
@@ -95,8 +98,14 @@ def _kept(course: Course) -> str:
 
 def _reboot(course: Course) -> str:
     if course.way.reboot_done:
-        return f"rebooted, boot {course.journal['boot_before'][:8]} before, {course.journal['boot_now'][:8]} now"
+        before, now = (_boot(course.journal[name]) for name in ("boot_before", "boot_now"))
+        return f"rebooted, boot {before} before, {now} now"
     return "reboot left for later" if course.journal.get("reboot", {}).get("needed") else "no reboot"
+
+
+def _boot(named: str) -> str:
+    """A boot in short: the beginning of its id; the time at which it began, where a boot has no id."""
+    return named.replace("T", " ")[:16] if "T" in named else named[:8]
 
 
 def _net(course: Course) -> str:

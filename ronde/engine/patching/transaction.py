@@ -7,6 +7,7 @@ before the next phase begins, and an act's beginning before the act: a later att
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from ronde.engine.patching import windows
 from ronde.engine.patching.applying import patch_due, patching, prechecking
 from ronde.engine.patching.booting import reboot_due, rebooting
 from ronde.engine.patching.course import Course
@@ -38,6 +39,11 @@ PHASES: Final[Mapping[PatchState, Callable[[Course], PatchEvent]]] = {
 }
 
 
+def _phases(course: Course) -> Mapping[PatchState, Callable[[Course], PatchEvent]]:
+    """What the states mean on such a host; the table of what follows from what is the same for all."""
+    return windows.PHASES if course.on_windows else PHASES
+
+
 def patch(stage: Stage) -> Result:
     """Take the host through, or on.
 
@@ -48,7 +54,7 @@ def patch(stage: Stage) -> Result:
     course = Course.of(stage)
     try:
         while (state := course.state) not in FINAL:
-            course.record(_called_off(course, state) or PHASES[state](course))
+            course.record(_called_off(course, state) or _phases(course)[state](course))
     except (RemoteError, VCenterError, SecretError, InputError, Unreadable) as error:
         return _broken_off(course, error)
     return told(course)

@@ -28,6 +28,13 @@ def plan_words(plan: Transaction, security: Collection[str]) -> str:
     return f"install {', '.join([*parts, gone])}{kernel}"
 
 
+def updates_words(security: Sequence[str], others: Sequence[str]) -> str:
+    """`install 1 security update (2026-11 Cumulative Update …) and 2 other updates (…)`, where updates have titles."""
+    parts = [_counted(len(security), "security update", security)] if security or not others else []
+    parts += [_counted(len(others), "other update" if security else "update", others)] if others else []
+    return f"install {' and '.join(parts)}"
+
+
 def brings_kernel(plan: Transaction) -> bool:
     """Whether a kernel comes along, which nothing but a reboot brings into force."""
     return any(fnmatchcase(package.name, glob) for package in plan.targets for glob in KERNELS)
