@@ -141,3 +141,11 @@ def test_whatever_fact_is_missing_the_pages_are_made_and_nothing_looks_better(mi
 def test_no_order_of_checks_changes_the_order_of_rows(order: list[str], severity: Severity) -> None:
     found = {"srv-a": audit("srv-a", overdue(severity)), "srv-b": audit("srv-b"), "srv-c": audit("srv-c", overdue())}
     assert rows(*(found[name] for name in order)) == rows(*found.values())
+
+
+def test_a_windows_host_has_an_audit_of_its_own_and_its_answer_keeps_the_label() -> None:
+    never = next(row for row in rows() if row.host == "win")
+    assert "ronde run patch/audit-windows --client commune-exemple --host win" in shown(host_page(never, NOW))
+    label = Finding("patch-windows-unverified", Severity.INFO, "This was never verified on a real Windows.")
+    row = next(row for row in rows(audit("win", label)) if row.host == "win")
+    assert "never verified on a real Windows" in shown(patches_page([row], NOW))

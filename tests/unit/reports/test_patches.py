@@ -160,3 +160,25 @@ def test_no_check_can_be_taken_away_and_make_a_night_better(gone: str, severity:
 def test_a_later_audit_that_failed_takes_the_belief_from_the_one_before() -> None:
     later = replace(of("srv-a", JobState.FAILED), id="later", finished_at=AT + timedelta(hours=1))
     assert view(WELL, [of("srv-a"), of("srv-b"), later]).patches[0].verdict is Verdict.UNKNOWN
+
+
+WINDOWS = client(
+    {"win": {**host(), "system": "windows"}},
+    schedules={"audit": {"playbook": "patch/audit-windows", "at": "30 4 * * *", "on": "all"}},
+)
+LABEL = Finding("patch-windows-unverified", Severity.INFO, "never verified on a real Windows")
+
+
+def test_a_windows_server_is_told_with_the_label_that_its_way_was_not_verified() -> None:
+    night = view([audit("win", LABEL)], to=WINDOWS)
+    assert night.verdict is Verdict.OK
+    whole = " ".join(text(night).split())
+    assert "Updates verified on 1 of 1 servers." in whole
+    assert "has not been verified on a real Windows." in whole
+    assert "n'a pas été vérifiée sur un vrai Windows." in " ".join(text(night, "fr").split()).replace("\u2019", "'")
+
+
+def test_a_windows_server_that_was_not_audited_is_unknown_and_the_board_says_which_audit_is_its_own() -> None:
+    night = view([], [], to=WINDOWS)
+    assert [line.verdict for line in night.patches] == [Verdict.UNKNOWN]
+    assert "ronde run patch/audit-windows --client commune-exemple --host win" in shown(night, [])
