@@ -7,9 +7,9 @@ from typing import Final
 
 from ronde.engine.backups.asking import Interview
 from ronde.engine.patches.apt import AptLook
-from ronde.engine.patches.documented import ApkLook, Dnf5Look
+from ronde.engine.patches.documented import ApkLook
 from ronde.engine.patches.look import Look, Means
-from ronde.engine.patches.rpm import DnfLook, ZypperLook
+from ronde.engine.patches.rpm import Dnf5Look, DnfLook, ZypperLook
 from ronde.facts.patch.manager import choose, parse_probe, probe_question
 from ronde.facts.patch.release import parse_release, release_question
 from ronde.model.check import Check, Exchange, Finding

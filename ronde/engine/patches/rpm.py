@@ -1,10 +1,13 @@
-"""The look at a host with dnf 4 or zypper. Both answer root alone: another user has a cache of his own, or none."""
+"""The look at a host with dnf 4, dnf5 or zypper.
+
+They answer root alone: another user has a cache of his own, or none.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ronde.engine.patches.look import NEEDRESTART, Look, known
-from ronde.facts.patch import dnf, dnf_run, rpm, zypper, zypper_run
+from ronde.facts.patch import dnf, dnf5, dnf5_run, dnf_family, dnf_run, rpm, zypper, zypper_run
 from ronde.facts.patch.leftovers import RPM
 from ronde.facts.patch.reading import LOOK_LIMIT
 from ronde.facts.patch.rights import as_root
@@ -16,7 +19,8 @@ from ronde.model.patch.audit import Integrity, RepositoryFault
 from ronde.model.patch.packages import Database, Simulation, Transaction
 from ronde.model.patch.thresholds import unknown
 
-DNF, ZYPPER, SHELL = "/usr/bin/dnf", "/usr/bin/zypper", "/bin/sh"
+DNF, DNF5, ZYPPER, SHELL = "/usr/bin/dnf", "/usr/bin/dnf5", "/usr/bin/zypper", "/bin/sh"
+PATHS = {"dnf": DNF, "dnf5": DNF5, "zypper": ZYPPER, "sh": SHELL}
 NOT_WANTED = unknown("patch-metadata-old", "The repositories were not read anew: it was asked for without that.")
 Answers = Mapping[str, Answer]
 
@@ -49,47 +53,55 @@ class _Offered:
     advised: frozenset[str]
 
 
+def of_root(question: Question) -> Question:
+    """The same question as root, which is the only one whom these managers answer."""
+    return as_root(PATHS[question.command.argv[0]], question)
+
+
 class DnfLook(_RpmLook):
+    facts: dnf_family.Facts = dnf
+    runs: dnf_family.Runs = dnf_run
+
     def run(self) -> None:
-        before, needrestart = self._refreshed(as_root(DNF, dnf.refresh_question()), dnf.version_question())
-        self.learn(manager=dnf.parse_version(before["version"]))
-        faults = known(dnf.parse_refresh, before["refresh"]) if self.means.refresh else NOT_WANTED
+        before, needrestart = self._refreshed(of_root(self.facts.refresh_question()), self.facts.version_question())
+        self.learn(manager=self.facts.parse_version(before["version"]))
+        faults = known(self.facts.parse_refresh, before["refresh"]) if self.means.refresh else NOT_WANTED
         self.unrefreshed = faults if isinstance(faults, Finding) else None
         answers = self.ask(
-            **{name: as_root(DNF, question) for name, question in self._questions().items()},
+            **{name: of_root(question) for name, question in self._questions().items()},
             database=rpm.database_question(),
             kernel=rpm.kernel_question(),
-            holders=rpm.holders_question(rpm.DNF_LOCKS),
+            holders=self.runs.holders_question(),
             **self.common(needrestart=needrestart),
         )
-        signals = known(dnf_run.parse_reboot, answers["reboot"]), rpm.parse_kernel(answers["kernel"])
+        signals = known(self.runs.parse_reboot, answers["reboot"]), rpm.parse_kernel(answers["kernel"])
         self.learn_common(answers, *signals, needrestart=needrestart)
         self._learn_packages(answers, faults)
 
     def _questions(self) -> dict[str, Question]:
         return {
-            "repositories": dnf.repositories_question(),
-            "locks": dnf.locks_question(),
-            "offered": dnf.upgrades_question(excluded=True),
-            "shown": dnf.upgrades_question(),
-            "listed": dnf.advisories_question(),
-            "detailed": dnf.references_question(),
-            "preview": dnf_run.preview_question(),
-            "integrity": dnf_run.integrity_question(),
-            "history": dnf_run.history_question(),
-            "reboot": dnf_run.reboot_question(),
+            "repositories": self.facts.repositories_question(),
+            "locks": self.facts.locks_question(),
+            "offered": self.facts.upgrades_question(excluded=True),
+            "shown": self.facts.upgrades_question(),
+            "listed": self.facts.advisories_question(),
+            "detailed": self.facts.references_question(),
+            "preview": self.runs.preview_question(),
+            "integrity": self.runs.integrity_question(),
+            "history": self.runs.history_question(),
+            "reboot": self.runs.reboot_question(),
         }
 
     def _learn_packages(self, answers: Answers, faults: tuple[RepositoryFault, ...] | Finding) -> None:
-        held = known(dnf.parse_locks, answers["locks"])
+        held = known(self.facts.parse_locks, answers["locks"])
         database = held if isinstance(held, Finding) else rpm.parse_database(answers["database"], held)
-        integrity = known(dnf_run.parse_integrity, answers["integrity"], answers["history"])
+        integrity = known(self.runs.parse_integrity, answers["integrity"], answers["history"])
         self.learn(
             metadata=faults
             if isinstance(faults, Finding)
-            else known(lambda answer: dnf.parse_repositories(answer, faults), answers["repositories"]),
+            else known(lambda answer: self.facts.parse_repositories(answer, faults), answers["repositories"]),
             database=database,
-            integrity=self._integrity(rpm.parse_holders(answers["holders"]), integrity),
+            integrity=self._integrity(self.runs.parse_holders(answers["holders"]), integrity),
         )
         if isinstance(held, Finding) or isinstance(database, Finding):
             self.learn(simulation=held if isinstance(held, Finding) else database)
@@ -97,12 +109,12 @@ class DnfLook(_RpmLook):
         self.learn(simulation=self._simulation(answers, held, database))
 
     def _simulation(self, answers: Answers, held: frozenset[str], database: Database) -> Simulation | Finding:
-        offers, shown = (known(dnf.parse_upgrades, answers[name]) for name in ("offered", "shown"))
+        offers, shown = (known(self.facts.parse_upgrades, answers[name]) for name in ("offered", "shown"))
         if isinstance(offers, Finding):
             return offers
         if isinstance(shown, Finding):
             return shown
-        preview = known(lambda answer: dnf_run.parse_preview(answer, database), answers["preview"])
+        preview = known(lambda answer: self.runs.parse_preview(answer, database), answers["preview"])
         if isinstance(preview, Finding):
             return preview
         offered = self._advised(offers, answers)
@@ -112,25 +124,30 @@ class DnfLook(_RpmLook):
         return _simulated(offered, database, preview[0], Reasons(held, pinned, preview[1]))
 
     def _advised(self, offers: tuple[Offer, ...], answers: Answers) -> _Offered | Finding:
-        advisories = known(dnf.parse_advisories, answers["listed"], answers["detailed"])
+        advisories = known(self.facts.parse_advisories, answers["listed"], answers["detailed"])
         if isinstance(advisories, Finding):
             return advisories
         repositories = sorted({offer.repository for offer in offers})
         if not repositories:
             return _Offered(offers, advisories, frozenset())
-        answer = self.interview.ask(as_root(SHELL, dnf.advised_question(repositories)))
-        advised = known(dnf.parse_advised, answer)
+        answer = self.interview.ask(of_root(self.facts.advised_question(repositories)))
+        advised = known(self.facts.parse_advised, answer)
         return advised if isinstance(advised, Finding) else _Offered(offers, advisories, advised)
+
+
+class Dnf5Look(DnfLook):
+    facts: dnf_family.Facts = dnf5
+    runs: dnf_family.Runs = dnf5_run
 
 
 class ZypperLook(_RpmLook):
     def run(self) -> None:
-        before, needrestart = self._refreshed(as_root(ZYPPER, zypper.refresh_question()), zypper.version_question())
+        before, needrestart = self._refreshed(of_root(zypper.refresh_question()), zypper.version_question())
         self.learn(manager=zypper.parse_version(before["version"]))
         faults = known(zypper.parse_refresh, before["refresh"]) if self.means.refresh else NOT_WANTED
         self.unrefreshed = faults if isinstance(faults, Finding) else None
         answers = self.ask(
-            **{name: as_root(ZYPPER, question) for name, question in self._questions().items()},
+            **{name: of_root(question) for name, question in self._questions().items()},
             database=rpm.database_question(),
             kernel=rpm.kernel_question(),
             holders=rpm.holders_question(rpm.ZYPPER_LOCKS),
@@ -192,7 +209,7 @@ class ZypperLook(_RpmLook):
             return carriers
         advisories = patches.advisories
         if advisories:
-            answer = self.interview.ask(as_root(ZYPPER, zypper.concerns_question(advisories)))
+            answer = self.interview.ask(of_root(zypper.concerns_question(advisories)))
             filled = known(lambda one: zypper.parse_concerns(one, patches), answer)
             if isinstance(filled, Finding):
                 return filled

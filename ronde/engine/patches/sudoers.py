@@ -11,7 +11,7 @@ from ronde.facts.patch.rights import as_root, sudo_words
 def sudoers_lines(user: str) -> tuple[str, ...]:
     """The lines: reading the repositories anew, needrestart (which must be installed), new configuration files.
 
-    dnf, zypper and apk answer root alone; on their hosts the audit logs in as root.
+    dnf, dnf5, zypper and apk answer root alone; on their hosts the audit logs in as root.
 
     Raises:
         InputError: the user is no plain name.

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from ronde.engine.backups.asking import Interview
 from ronde.engine.patching.apt import AptTool
-from ronde.engine.patching.rpm import DnfTool, ZypperTool
+from ronde.engine.patching.rpm import Dnf5Tool, DnfTool, ZypperTool
 from ronde.engine.patching.tools import Tool, Wanted, package_words
 from ronde.engine.procedure.stage import Stage
 from ronde.facts.question import Question
@@ -25,8 +25,13 @@ from ronde.model.patch.stored import health_from_json, unpacked
 from ronde.model.patch.transaction import PatchEvent, PatchRecord, PatchState
 from ronde.model.verdict import Severity
 
-TOOLS: Final[Mapping[str, Callable[..., Tool]]] = {"apt": AptTool, "dnf": DnfTool, "zypper": ZypperTool}
-"""The managers that a run may use; dnf5 and apk are only known from their documentation, and change nothing."""
+TOOLS: Final[Mapping[str, Callable[..., Tool]]] = {
+    "apt": AptTool,
+    "dnf": DnfTool,
+    "dnf5": Dnf5Tool,
+    "zypper": ZypperTool,
+}
+"""The managers that a run may use; apk is only known from its documentation, and changes nothing."""
 
 
 @dataclass(slots=True)

@@ -1,12 +1,11 @@
-"""dnf and zypper in the hands of a run. Both answer root alone."""
+"""dnf 4, dnf5 and zypper in the hands of a run. They answer root alone."""
 
 from ronde.engine.patches.look import known
-from ronde.engine.patches.rpm import DNF, ZYPPER
+from ronde.engine.patches.rpm import DNF, DNF5, ZYPPER, of_root
 from ronde.engine.patching.tools import Tool, Wanted
-from ronde.facts.patch import dnf, dnf_run, rpm, zypper, zypper_run
+from ronde.facts.patch import dnf, dnf5, dnf5_run, dnf_family, dnf_run, rpm, zypper, zypper_run
 from ronde.facts.patch.feeding import Fed, fed
 from ronde.facts.patch.leftovers import RPM
-from ronde.facts.patch.rights import as_root
 from ronde.model.check import Finding
 from ronde.model.detached import Carried
 from ronde.model.patch.audit import Integrity
@@ -17,69 +16,76 @@ from ronde.model.patch.thresholds import unknown
 
 class DnfTool(Tool):
     left = RPM
+    path = DNF
+    facts: dnf_family.Facts = dnf
+    runs: dnf_family.Runs = dnf_run
 
     def preview(self, wanted: Wanted, database: Database) -> Transaction | Finding:
-        answer = self.one(as_root(DNF, dnf_run.preview_question(wanted.updates)))
-        found = known(lambda one: dnf_run.parse_preview(one, database), answer)
+        answer = self.one(of_root(self.runs.preview_question(wanted.updates)))
+        found = known(lambda one: self.runs.parse_preview(one, database), answer)
         return found if isinstance(found, Finding) else found[0]
 
     def database(self) -> Database | Finding:
-        listed, locks = self._ask(rpm.database_question(), as_root(DNF, dnf.locks_question()))
-        held = known(dnf.parse_locks, locks)
+        listed, locks = self._ask(rpm.database_question(), of_root(self.facts.locks_question()))
+        held = known(self.facts.parse_locks, locks)
         return held if isinstance(held, Finding) else rpm.parse_database(listed, held)
 
     def whole(self) -> Integrity | Finding:
         checked, last, holders = self._ask(
-            as_root(DNF, dnf_run.integrity_question()),
-            as_root(DNF, dnf_run.history_question()),
-            rpm.holders_question(rpm.DNF_LOCKS),
+            of_root(self.runs.integrity_question()),
+            of_root(self.runs.history_question()),
+            self.runs.holders_question(),
         )
-        return unless_locked(rpm.parse_holders(holders), known(dnf_run.parse_integrity, checked, last))
+        return unless_locked(self.runs.parse_holders(holders), known(self.runs.parse_integrity, checked, last))
 
     def holders(self) -> tuple[str, ...] | Finding:
-        return rpm.parse_holders(self.one(rpm.holders_question(rpm.DNF_LOCKS)))
+        return self.runs.parse_holders(self.one(self.runs.holders_question()))
 
     def signals(self) -> tuple[Signal | Finding, ...]:
-        said, kernel = self._ask(as_root(DNF, dnf_run.reboot_question()), rpm.kernel_question())
-        return (known(dnf_run.parse_reboot, said), rpm.parse_kernel(kernel))
+        said, kernel = self._ask(of_root(self.runs.reboot_question()), rpm.kernel_question())
+        return (known(self.runs.parse_reboot, said), rpm.parse_kernel(kernel))
 
     def apply(self, wanted: Wanted, plan: Transaction) -> Fed:  # noqa: ARG002 - dnf adds what the plan adds
-        command = dnf_run.apply_command(wanted.updates)
-        return fed(command, DNF, command.argv.index("upgrade") + 1)
+        command = self.runs.apply_command(wanted.updates)
+        return fed(command, self.path, command.argv.index("upgrade") + 1)
 
     def recovery(self, integrity: Integrity) -> tuple[Fed, ...]:
-        return tuple(fed(command, DNF, len(command.argv)) for command in dnf_run.recovery_commands(integrity))
+        return tuple(fed(command, self.path, len(command.argv)) for command in self.runs.recovery_commands(integrity))
 
     def explain(self, carried: Carried) -> Finding | None:
-        return dnf_run.explain(carried.exit_status, said_by(carried))
+        return self.runs.explain(carried.exit_status, said_by(carried))
 
     def after(self, database: Database, said: str) -> Database:
         return rpm.with_failed_scripts(database, said)
+
+
+class Dnf5Tool(DnfTool):
+    path = DNF5
+    facts: dnf_family.Facts = dnf5
+    runs: dnf_family.Runs = dnf5_run
 
 
 class ZypperTool(Tool):
     left = RPM
 
     def preview(self, wanted: Wanted, database: Database) -> Transaction | Finding:
-        answer = self.one(as_root(ZYPPER, zypper_run.preview_question(wanted.updates)))
+        answer = self.one(of_root(zypper_run.preview_question(wanted.updates)))
         return known(lambda one: zypper_run.parse_preview(one, database), answer)
 
     def database(self) -> Database | Finding:
-        listed, locks = self._ask(rpm.database_question(), as_root(ZYPPER, zypper.locks_question()))
+        listed, locks = self._ask(rpm.database_question(), of_root(zypper.locks_question()))
         held = known(zypper.parse_locks, locks)
         return held if isinstance(held, Finding) else rpm.parse_database(listed, held)
 
     def whole(self) -> Integrity | Finding:
-        verified, holders = self._ask(
-            as_root(ZYPPER, zypper_run.integrity_question()), rpm.holders_question(rpm.ZYPPER_LOCKS)
-        )
+        verified, holders = self._ask(of_root(zypper_run.integrity_question()), rpm.holders_question(rpm.ZYPPER_LOCKS))
         return unless_locked(rpm.parse_holders(holders), known(zypper_run.parse_integrity, verified))
 
     def holders(self) -> tuple[str, ...] | Finding:
         return rpm.parse_holders(self.one(rpm.holders_question(rpm.ZYPPER_LOCKS)))
 
     def signals(self) -> tuple[Signal | Finding, ...]:
-        said, kernel = self._ask(as_root(ZYPPER, zypper_run.reboot_question()), rpm.kernel_question())
+        said, kernel = self._ask(of_root(zypper_run.reboot_question()), rpm.kernel_question())
         return (known(zypper_run.parse_reboot, said), rpm.parse_kernel(kernel))
 
     def apply(self, wanted: Wanted, plan: Transaction) -> Fed:  # noqa: ARG002 - zypper adds what the plan adds

@@ -1,7 +1,7 @@
 """Which exact lines of sudoers let an ordinary user patch a host with apt; packages come on standard input.
 
 The lines are exact, and what they allow is root's all the same: whoever may install any package may do anything.
-dnf and zypper answer root alone; on their hosts a run logs in as root.
+dnf, dnf5 and zypper answer root alone; on their hosts a run logs in as root.
 """
 
 from collections.abc import Iterator

@@ -13,30 +13,20 @@ import shlex
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from ronde.facts.patch.reading import (
-    LOOK_LIMIT,
-    REFRESH_LIMIT,
-    SOLVE_LIMIT,
-    common_failure,
-    not_understood,
-    unusable,
-)
+from ronde.facts.patch.dnf_family import FORMAT, TOLERANT, gathered, read_advised, read_offers, read_version
+from ronde.facts.patch.reading import LOOK_LIMIT, REFRESH_LIMIT, SOLVE_LIMIT, not_understood, unusable
 from ronde.facts.patch.rpm import split_nevra
 from ronde.facts.patch.rpm_updates import Advisory, Offer
 from ronde.facts.question import Question
 from ronde.model.check import Finding
 from ronde.model.command import Answer, Command
 from ronde.model.patch.audit import Manager, Metadata, RepositoryFault
-from ronde.model.patch.evr import evr
-from ronde.model.patch.packages import Package
 from ronde.model.patch.thresholds import unknown
 
 LOCKED = 200  # dnf(8), exit_on_lock
 UNWAITING = "--setopt=exit_on_lock=1"
-TOLERANT = "--setopt=*.skip_if_unavailable=1"
 CACHED = ("-q", "-C", TOLERANT)
 _ALL = ("--disableexcludes=all",)
-_FORMAT = "%{name}\t%{epoch}\t%{version}\t%{release}\t%{arch}\t%{repoid}"
 _ADVISED = """\
 for r; do
   echo "= $r"
@@ -60,10 +50,7 @@ def version_question() -> Question:
 
 
 def parse_version(answer: Answer) -> Manager | Finding:
-    match = _VERSION.search(answer.text)
-    if answer.exit_status == 0 and match:
-        return Manager("dnf", tuple(int(number) for number in match.groups()))
-    return common_failure("dnf", answer) or not_understood("dnf", answer)
+    return read_version("dnf", _VERSION, answer)
 
 
 def refresh_question() -> Question:
@@ -114,21 +101,11 @@ def _instant(text: str) -> datetime | None:
 def upgrades_question(*, excluded: bool = False) -> Question:
     """Newer versions of what is installed. `excluded` asks as if the configuration had no `exclude=`."""
     extra = _ALL if excluded else ()
-    return ask(*CACHED, *extra, "repoquery", "--upgrades", "--latest-limit=1", "--qf", _FORMAT)
+    return ask(*CACHED, *extra, "repoquery", "--upgrades", "--latest-limit=1", "--qf", FORMAT)
 
 
 def parse_upgrades(answer: Answer) -> tuple[Offer, ...] | Finding:
-    bad = unreadable(answer)
-    if bad:
-        return bad
-    offers = []
-    for line in answer.text.splitlines():
-        columns = line.split("\t")
-        if len(columns) != 6 or not columns[1].isdecimal():
-            return not_understood("dnf repoquery", answer, f"a line we do not know: {line[:80]!r}")
-        name, epoch, version, release, arch, repository = columns
-        offers.append(Offer(Package(name, arch, evr(int(epoch), version, release)), repository))
-    return tuple(offers)
+    return unreadable(answer) or read_offers("dnf", answer)
 
 
 def advisories_question() -> Question:
@@ -146,19 +123,16 @@ def parse_advisories(listed: Answer, detailed: Answer) -> tuple[Advisory, ...] |
     bad = unreadable(listed) or unreadable(detailed)
     if bad:
         return bad
-    cves = _references(detailed.text)
-    found: dict[str, Advisory] = {}
+    rows = []
     for line in listed.text.splitlines():
         match = _ADVISORY.fullmatch(line.strip())
         package = split_nevra(match[4]) if match else None
         if match is None or package is None:
             return not_understood("dnf updateinfo", listed, f"a line we do not know: {line[:80]!r}")
-        name = match[1]
-        before = found.get(name, Advisory(name, security=False))
-        secure = before.security or match[2] is not None or match[3] == "security"
-        packages = before.packages | {f"{package.name}.{package.arch}"}
-        found[name] = Advisory(name, secure, before.severity or match[2] or "", cves.get(name, ()), packages)
-    return tuple(found.values())
+        secure = match[2] is not None or match[3] == "security"
+        concerned = frozenset({f"{package.name}.{package.arch}"})
+        rows.append(Advisory(match[1], secure, match[2] or "", packages=concerned))
+    return gathered(rows, _references(detailed.text))
 
 
 def _references(said: str) -> Mapping[str, tuple[str, ...]]:
@@ -183,16 +157,7 @@ def advised_question(repositories: Sequence[str]) -> Question:
 
 def parse_advised(answer: Answer) -> frozenset[str] | Finding:
     """Those that do. Of the others it is not known whether an update of theirs mends a security hole."""
-    bad = unreadable(answer)
-    if bad:
-        return bad
-    found, repository = set(), ""
-    for line in answer.text.splitlines():
-        if line.startswith("= "):
-            repository = line[2:]
-        elif line.strip():
-            found.add(repository)
-    return frozenset(found)
+    return unreadable(answer) or read_advised(answer)
 
 
 def locks_question() -> Question:

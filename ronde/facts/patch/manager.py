@@ -64,7 +64,7 @@ class Choice:
 _CHOICES = {
     "apt-get": Choice("apt", Tier.RECORDED),
     "dnf": Choice("dnf", Tier.RECORDED),
-    "dnf5": Choice("dnf5", Tier.DOCUMENTED),
+    "dnf5": Choice("dnf5", Tier.RECORDED),
     "zypper": Choice("zypper", Tier.RECORDED),
     "apk": Choice("apk", Tier.DOCUMENTED),
 }

@@ -39,8 +39,9 @@ _PSEUDO = "gpg-pubkey"  # the keys that rpm trusts are kept as packages
 _NEVRA = re.compile(r"(?P<name>\S+)-(?P<epoch>\d+:)?(?P<version>[^\s-]+)-(?P<release>[^\s-]+)\.(?P<arch>[^\s.-]+)")
 _IMAGE = re.compile(r"kernel(-(rt|uek|64k|rt-64k|16k|debug|rt-debug|64k-debug))?(-core)?")
 _SUSE_IMAGE = re.compile(r"kernel-(default|azure|rt|64kb|kvmsmall|longterm|lpae|vanilla|pae|xen)(-base)?")
-_SCRIPT = re.compile(r"(?:warning|error): %(\w+)\((\S+)\) scriptlet failed")
+_SCRIPT = re.compile(r"(?:warning:|error:|\[RPM\]) %(\w+)\((\S+)\) scriptlet failed")
 _SCRIPT_OF = re.compile(r"[Ee]rror in (\w+) scriptlet in rpm package (\S+)")
+_SCRIPT_5 = re.compile(r"[Ee]rror in (%?[\w-]+) scriptlet: (\S+)")  # dnf5
 
 # A lock is a file with the number of its holder; one whose holder is gone holds nothing.
 _HOLDERS = """\
@@ -119,8 +120,8 @@ def _entries(packages: Sequence[Package], several: set[str], held: Sequence[str]
 
 
 def failed_scripts(said: str) -> frozenset[str]:
-    """Names of packages of which a scriptlet failed during a run, from the output of dnf or zypper."""
-    exact = {split_nevra(match[2]) for match in _SCRIPT.finditer(said)}
+    """Names of packages of which a scriptlet failed during a run, from the output of dnf, dnf5 or zypper."""
+    exact = {split_nevra(match[2]) for words in (_SCRIPT, _SCRIPT_5) for match in words.finditer(said)}
     named = {match[2] for match in _SCRIPT_OF.finditer(said)}
     return frozenset({package.name for package in exact if package} | named)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.rpm_roots import Manager, RpmMachine, RpmRoots
+from lab.rpm import Manager, RpmMachine, RpmRoots
 from ronde.adapters.ssh import SshShells
 from ronde.ports import Shell
 from tests.doubles.shell import NeverStop, WallClock
@@ -17,11 +17,8 @@ Machines = Callable[[Manager], tuple[RpmMachine, Shell]]
 
 @pytest.fixture(scope="session")
 def roots() -> RpmRoots:
-    """The lab's tools; made on first use, which needs root and a Debian mirror (`python -m lab.rpm_roots`)."""
-    made = RpmRoots()
-    made.prepare("dnf")
-    made.prepare("zypper")
-    return made
+    """The lab's tools; made on first use, which needs root and a Debian mirror (`python -m lab.rpm`)."""
+    return RpmRoots()
 
 
 @pytest.fixture
@@ -32,6 +29,7 @@ def machines(roots: RpmRoots, tmp_path: Path) -> Iterator[Machines]:
     with ExitStack() as stack:
 
         def start(manager: Manager) -> tuple[RpmMachine, Shell]:
+            roots.prepare(manager)
             machine = roots.machine(tmp_path / manager, manager)
             path = f"{machine.bin}:/usr/sbin:/usr/bin:/sbin:/bin"
             server = stack.enter_context(grounds.server(manager, extra_config=[f"SetEnv PATH={path}"]))

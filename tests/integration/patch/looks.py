@@ -1,19 +1,20 @@
 """One whole look at a host, as the engine makes it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from lab.rpm_roots import Manager
+from lab.rpm import Manager
 from ronde.engine.backups.asking import Interview
 from ronde.engine.patches.look import Look as EngineLook
 from ronde.engine.patches.look import Means
-from ronde.engine.patches.rpm import DnfLook, ZypperLook
-from ronde.facts.patch import dnf, rpm, zypper
+from ronde.engine.patches.rpm import Dnf5Look, DnfLook, ZypperLook
+from ronde.facts.patch import dnf, dnf5, dnf5_run, dnf_family, dnf_run, rpm, zypper, zypper_run
 from ronde.facts.question import Question
 from ronde.model.check import Finding
-from ronde.model.command import Answer
+from ronde.model.command import Answer, Command
 from ronde.model.patch.audit import Audit
-from ronde.model.patch.packages import Database
+from ronde.model.patch.outcome import Outcome, judge_outcome
+from ronde.model.patch.packages import Database, Package, Simulation, Transaction
 from ronde.ports import Shell
 from tests.doubles.shell import WallClock
 
@@ -30,9 +31,13 @@ def told(fact: Fact | Finding) -> Fact:
     return fact
 
 
+REFRESH = {"dnf": dnf.refresh_question, "dnf5": dnf5.refresh_question, "zypper": zypper.refresh_question}
+APPLY = {"dnf": dnf_run.apply_command, "dnf5": dnf5_run.apply_command, "zypper": zypper_run.apply_command}
+
+
 def refresh(shell: Shell, manager: Manager) -> None:
     """Fill the cache, for tests that need no whole look."""
-    put(shell, dnf.refresh_question() if manager == "dnf" else zypper.refresh_question())
+    put(shell, REFRESH[manager]())
 
 
 def database(shell: Shell) -> Database:
@@ -41,6 +46,10 @@ def database(shell: Shell) -> Database:
 
 def look_dnf(shell: Shell) -> Audit:
     return _look(DnfLook, shell)
+
+
+def look_dnf5(shell: Shell) -> Audit:
+    return _look(Dnf5Look, shell)
 
 
 def look_zypper(shell: Shell) -> Audit:
@@ -55,3 +64,27 @@ def _look(kind: type[EngineLook], shell: Shell) -> Audit:
 
 def _no_pause(seconds: float) -> None:
     raise AssertionError(f"nothing holds a lock here, and it waits {seconds} s")
+
+
+def simulation(audit: Audit) -> Simulation:
+    assert isinstance(audit.simulation, Simulation), audit.simulation
+    return audit.simulation
+
+
+def preview(shell: Shell, manager: Manager, targets: Sequence[Package], before: Database) -> Transaction:
+    """What a run of exactly these would do."""
+    if manager == "zypper":
+        return told(zypper_run.parse_preview(put(shell, zypper_run.preview_question(targets)), before))
+    runs: dnf_family.Runs = dnf_run if manager == "dnf" else dnf5_run
+    return told(runs.parse_preview(put(shell, runs.preview_question(targets)), before))[0]
+
+
+def apply_command(manager: Manager, targets: Sequence[Package]) -> Command:
+    return APPLY[manager](targets)
+
+
+def run(shell: Shell, command: Command, planned: Transaction, before: Database) -> tuple[int | None, Outcome]:
+    """A run, and what it came to."""
+    answer = shell.run(command)
+    after = rpm.with_failed_scripts(database(shell), answer.text + answer.error_text)
+    return answer.exit_status, judge_outcome(planned, before, after)

@@ -1,49 +1,34 @@
 """From the first question to the judged outcome: real OpenSSH, real dnf and zypper, real rpm databases."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import pytest
 
-from lab.rpm_packages import ADVISORIES, LONG, MANAGER_ADVISORY
-from lab.rpm_roots import Manager, RpmRoots
-from ronde.facts.patch import dnf_run, rpm, zypper_run
-from ronde.model.command import Command
-from ronde.model.patch.audit import Audit, Memory, Metadata
+from lab.rpm import Manager, RpmRoots
+from lab.rpm.packages import ADVISORIES, LONG, MANAGER_ADVISORY
+from ronde.facts.patch import dnf_run, zypper_run
+from ronde.model.patch.audit import Memory, Metadata
 from ronde.model.patch.conclusion import decide_audit
-from ronde.model.patch.outcome import Outcome, judge_outcome
-from ronde.model.patch.packages import Database, KeptReason, Package, Simulation, Transaction
+from ronde.model.patch.packages import Database, KeptReason, Package
 from ronde.model.patch.policy import Policy, Scope, compare_plans, select
 from ronde.model.verdict import Verdict
-from ronde.ports import Shell
 from tests.integration.patch.conftest import Machines
-from tests.integration.patch.looks import Look, database, look_dnf, look_zypper, refresh, told
+from tests.integration.patch.looks import (
+    Look,
+    apply_command,
+    database,
+    look_dnf,
+    look_zypper,
+    preview,
+    refresh,
+    run,
+    simulation,
+    told,
+)
 
 BOTH = pytest.mark.parametrize(("manager", "look"), [("dnf", look_dnf), ("zypper", look_zypper)])
 EACH = pytest.mark.parametrize("manager", ["dnf", "zypper"])
 SECURITY = {"beta", "gamma", "kernel-core", LONG}
-
-
-def simulation(audit: Audit) -> Simulation:
-    assert isinstance(audit.simulation, Simulation)
-    return audit.simulation
-
-
-def preview(shell: Shell, manager: Manager, targets: Sequence[Package], before: Database) -> Transaction:
-    if manager == "dnf":
-        answer = shell.run(dnf_run.preview_question(targets).command)
-        return told(dnf_run.parse_preview(answer, before))[0]
-    return told(zypper_run.parse_preview(shell.run(zypper_run.preview_question(targets).command), before))
-
-
-def run(shell: Shell, command: Command, planned: Transaction, before: Database) -> tuple[int | None, Outcome]:
-    answer = shell.run(command)
-    after = rpm.with_failed_scripts(database(shell), answer.text + answer.error_text)
-    return answer.exit_status, judge_outcome(planned, before, after)
-
-
-def apply_command(manager: Manager, targets: Sequence[Package]) -> Command:
-    return dnf_run.apply_command(targets) if manager == "dnf" else zypper_run.apply_command(targets)
 
 
 @BOTH

@@ -5,66 +5,20 @@ from pathlib import Path
 
 import pytest
 
-from lab.keys import client_key
-from lab.rpm_roots import Manager, RpmMachine, RpmRoots
-from lab.sshd import SshServer
-from ronde.model.procedure import StepRecord, StepState
-from ronde.model.records import JobRecord
+from lab.rpm import Manager, RpmRoots
+from ronde.model.procedure import StepState
 from ronde.model.run import JobState
-from tests.doubles.office import Office
-from tests.integration.patching.conftest import HOST, NO_BACKUP, failed, rules, step
+from tests.integration.patching.conftest import failed, rules, step
+from tests.integration.patching.rpm_office import Rpm, patched_machine, told
 
 EACH = pytest.mark.parametrize("manager", ["dnf", "zypper"])
 pytestmark = pytest.mark.timeout(900)  # the first may find that the lab's tools have to be made
-# What the lab's root is not by itself: a system of that family, which sees nothing but its own sockets.
-SYSTEMS = {"dnf": 'ID=rocky\nID_LIKE="rhel centos fedora"\n', "zypper": "ID=sles\nID_LIKE=suse\n"}
-CAT = '#!/bin/sh\n[ "$1" = /etc/os-release ] && exec /bin/cat {release}\nexec /bin/cat "$@"\n'
-PROGRAMS = {"ss": "#!/bin/sh\nexit 0\n", "systemctl": "#!/bin/sh\nexit 1\n"}
-
-
-class Rpm:
-    """One machine with dnf or zypper, and the office that patches it."""
-
-    def __init__(self, office: Office, machine: RpmMachine) -> None:
-        self.office = office
-        self.machine = machine
-
-    def do(self, *, dry: bool = False, **parameters: str) -> JobRecord:
-        words = {"policy": "security", "reboot": "never", **parameters}
-        run = self.office.order("patch/linux", HOST, parameters=words, dry=dry, **NO_BACKUP)
-        return self.office.work(run)
-
-    def version(self, package: str) -> str:
-        said = self.machine.tool("rpm").run("-q", "--qf", "%{VERSION}-%{RELEASE}", package)
-        return said.decode().strip()
-
-
-@pytest.fixture(scope="session")
-def roots() -> RpmRoots:
-    made = RpmRoots()
-    made.prepare("dnf")
-    made.prepare("zypper")
-    return made
 
 
 @pytest.fixture
-def patched(roots: RpmRoots, manager: Manager, tmp_path: Path) -> Iterator[Rpm]:
-    machine = roots.machine(tmp_path / manager, manager)
-    release = machine.directory / "os-release"
-    release.write_text(SYSTEMS[manager], encoding="utf-8")
-    for name, text in {**PROGRAMS, "cat": CAT.format(release=release)}.items():
-        (machine.bin / name).write_text(text, encoding="utf-8")
-        (machine.bin / name).chmod(0o755)
-    key, line = client_key(tmp_path)
-    path = f"SetEnv PATH={machine.bin}:/usr/sbin:/usr/bin:/sbin:/bin"
-    server = SshServer(HOST, tmp_path / HOST, authorized_keys=[line], extra_config=[path])
-    with server, Office(tmp_path / "office", more={"windows": {"always": {"at": "00:00-24:00"}}}) as office:
-        office.host(server, key)
-        yield Rpm(office, machine)
-
-
-def told(found: StepRecord) -> str:
-    return f"{found.reason}\n{found.facts}"
+def patched(manager: Manager, tmp_path: Path) -> Iterator[Rpm]:
+    with patched_machine(RpmRoots(), manager, tmp_path) as patched:
+        yield patched
 
 
 @EACH

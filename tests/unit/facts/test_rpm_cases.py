@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from ronde.facts.patch import apk, dnf, dnf5, dnf_run, manager, rpm, windows, zypper, zypper_run
+from ronde.facts.patch import apk, dnf, dnf5, dnf5_run, dnf_run, manager, rpm, windows, zypper, zypper_run
 from ronde.model.command import Answer, Command
 from ronde.model.patch.audit import RepositoryFault
 from ronde.model.patch.packages import Database, Entry, Package
@@ -93,8 +93,15 @@ PARSERS: Mapping[tuple[str, str], Callable[[Answer, Case], object]] = {
     ("dnf5", "version"): lambda answer, _: dnf5.parse_version(answer),
     ("dnf5", "refresh"): lambda answer, _: dnf5.parse_refresh(answer),
     ("dnf5", "upgrades"): lambda answer, _: dnf5.parse_upgrades(answer),
-    ("dnf5", "advisories"): lambda answer, _: dnf5.parse_advisories(answer),
-    ("dnf5", "reboot"): lambda answer, _: dnf5.parse_reboot(answer),
+    ("dnf5", "repositories"): lambda answer, case: dnf5.parse_repositories(answer, faults_of(case)),
+    ("dnf5", "advisories"): lambda answer, case: dnf5.parse_advisories(answer, answer_of(case["second"])),
+    ("dnf5", "advised"): lambda answer, _: dnf5.parse_advised(answer),
+    ("dnf5", "locks"): lambda answer, _: dnf5.parse_locks(answer),
+    ("dnf5", "preview"): lambda answer, case: dnf5_run.parse_preview(answer, database_of(case)),
+    ("dnf5", "explain"): lambda answer, _: dnf5_run.explain(answer.exit_status, answer.text + answer.error_text),
+    ("dnf5", "scripts"): lambda answer, _: rpm.failed_scripts(answer.text + answer.error_text),
+    ("dnf5", "reboot"): lambda answer, _: dnf5_run.parse_reboot(answer),
+    ("dnf5", "integrity"): lambda answer, case: dnf5_run.parse_integrity(answer, answer_of(case["second"])),
     ("manager", "choose"): lambda answer, _: choose(answer),
     ("windows", "progress"): lambda answer, _: windows.parse_progress(answer, JOB),
     ("windows", "waiting"): lambda answer, _: windows.simulation_of(result_of(answer)),

@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ronde.facts.patch import dnf, dnf5, dnf_run, manager, rpm, zypper, zypper_run
+from ronde.facts.patch import dnf, dnf5, dnf5_run, dnf_run, manager, rpm, zypper, zypper_run
 from ronde.facts.patch.rpm_updates import Advisory, Offer, Reasons, make_simulation
 from ronde.model.check import Finding
 from ronde.model.command import Answer
+from ronde.model.patch.audit import Integrity
 from ronde.model.patch.outcome import judge_outcome
 from ronde.model.patch.packages import Change, Database, Entry, KeptReason, Package, State, Transaction
 from tests.unit.facts.test_rpm_cases import FOLDER, answer_of, load
@@ -204,6 +205,38 @@ def test_duplicates_are_mended_by_removing_them() -> None:
     assert [command.argv[-2:] for command in dnf_run.recovery_commands(integrity)] == [("remove", "--duplicates")]
 
 
+def test_duplicates_of_dnf5_are_mended_in_the_same_way() -> None:
+    integrity = dnf5_run.parse_integrity(
+        recorded("dnf5-integrity-killed"), answer_of(load(FOLDER / "dnf5-integrity-killed.yaml")["second"])
+    )
+    assert not isinstance(integrity, Finding)
+    assert [command.argv for command in dnf5_run.recovery_commands(integrity)] == [
+        ("dnf5", "-y", "remove", "--duplicates")
+    ]
+    assert dnf5_run.recovery_commands(Integrity()) == ()
+
+
+def test_a_failed_script_of_dnf5_is_a_failure_of_its_package_alone() -> None:
+    run = recorded("dnf5-scripts-pre-failed")
+    before = installed(Package("alpha", "noarch", "1.0-1"), Package("prefail", "noarch", "1.0-1"))
+    after = installed(Package("alpha", "noarch", "1.1-1"), Package("prefail", "noarch", "1.0-1"))
+    planned = Transaction(
+        upgrade=(Change("alpha", "noarch", "1.0-1", "1.1-1"), Change("prefail", "noarch", "1.0-1", "1.1-1"))
+    )
+    outcome = judge_outcome(planned, before, rpm.with_failed_scripts(after, run.text + run.error_text))
+    assert [package.name for package in outcome.done] == ["alpha"]
+    assert [miss.label for miss in outcome.failed] == ["prefail:noarch"]
+
+
+@given(st.lists(st.sampled_from(["alpha", "beta", "gamma"]), min_size=1, unique=True))
+def test_dnf5_does_in_a_run_what_it_was_asked_in_the_preview(names: list[str]) -> None:
+    targets = [Package(name, "noarch", "1:1.1-1") for name in names]
+    asked = dnf5_run.preview_question(targets).command.argv
+    done = dnf5_run.apply_command(targets).argv
+    assert asked[asked.index("--assumeno") + 1 :] == done[done.index("-y") + 1 :]
+    assert "--setopt=best=1" in done
+
+
 def test_a_run_that_ended_with_103_is_to_be_repeated() -> None:
     assert [status for status in range(256) if zypper_run.must_repeat(status)] == [103]
 
@@ -230,7 +263,7 @@ def test_a_plan_of_which_a_row_is_missing_is_no_plan(path: Path) -> None:
     )
     found = dnf_run.parse_preview(answer_of(case), database("rpm-database"))
     assert isinstance(found, Finding)
-    assert "dnf counts" in found.message
+    assert "it counts" in found.message
 
 
 def test_a_section_that_is_not_known_is_no_plan() -> None:

@@ -1,9 +1,12 @@
-"""Real dnf and zypper on a machine that has neither: chroots with the tools, repositories, and roots they act on.
+"""Real dnf, dnf5 and zypper on a machine that has none: chroots with the tools, repositories, and roots they act on.
 
-The tools live in two small chroots (zypper and dnf's plugins exclude each other on Debian), the repositories are built
-with rpmbuild and createrepo_c. All of it is made once into a cache directory. A machine is a copy of a pristine root
-and of the repositories, with programs `dnf`, `zypper` and `rpm` that act on that root alone; so every machine of a lab
-can be broken and patched by itself.
+The tools live in small chroots, one for each manager (zypper and dnf's plugins exclude each other on Debian, and dnf5
+is in no stable release of it yet). The repositories are built with rpmbuild and createrepo_c. All of it is made once
+into a cache directory. A machine is a copy of a pristine root and of the repositories, with programs that act on that
+root alone; so every machine of a lab can be broken and patched by itself.
+
+What it shows is true of packages, scriptlets, advisories and exit statuses. It cannot show two runs that want the locks
+of dnf 4 or zypper, nor a reboot, for which the root would have to be the machine's own.
 
 Needs root, `mmdebstrap`, and a Debian mirror for the first time.
 """
@@ -16,20 +19,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal, get_args
 
-from lab.rpm_packages import ADVISORIES, EPOCH, REPOSITORIES, SHELL_SPEC, Advisory, updateinfo
+from lab.rpm.packages import ADVISORIES, EPOCH, REPOSITORIES, SHELL_SPEC, Advisory, updateinfo
 from lab.tools import Tool
 from lab.vcenter.build import cache_directory
 
-Manager = Literal["dnf", "zypper"]
+Manager = Literal["dnf", "dnf5", "zypper"]
+MANAGERS: Final[tuple[Manager, ...]] = get_args(Manager)
 
 _SUITE = "bookworm"
+_MOVING = "forky"  # the first suite with dnf5; it moves until it is released, so what rests on it is tested apart
 _MIRROR = "http://deb.debian.org/debian"
-_TOOLS: dict[Manager, str] = {
-    "dnf": "dnf,createrepo-c,rpm,dnf-plugins-core,busybox-static,ca-certificates",
-    "zypper": "zypper,busybox-static",
+_TOOLS: dict[Manager, tuple[str, str]] = {
+    "dnf": (_SUITE, "dnf,createrepo-c,rpm,dnf-plugins-core,busybox-static,ca-certificates"),
+    "dnf5": (_MOVING, "dnf5,rpm"),
+    "zypper": (_SUITE, "zypper,busybox-static"),
 }
+# A mirror may lag behind by more than the week for which the lists of a moving suite are valid.
+_LAGGING = "--aptopt=Acquire::Check-Valid-Until false"
 _BUILD_SECONDS = 900.0
 _INSIDE = "/machine"  # where a machine's directory is seen inside a chroot
 
@@ -46,7 +54,9 @@ exec chroot "$c" env PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root "$@"
 """
 
 _OPTIONS = {
+    # The plugin "local" would keep packages in a repository of its own and so falsify what is offered.
     "dnf": f"--installroot={_INSIDE}/root --config={_INSIDE}/dnf.conf --releasever=9 --disableplugin=local",
+    "dnf5": f"--installroot={_INSIDE}/root --config={_INSIDE}/dnf.conf --releasever=9 --disable-plugin=local",
     "zypper": f"--root {_INSIDE}/root --no-gpg-checks",
     "rpm": f"--root {_INSIDE}/root",
 }
@@ -65,6 +75,7 @@ for repo in repos/*; do createrepo_c --quiet --revision {EPOCH} --set-timestamp-
 """
 
 _DNF_CONF = f"[main]\ngpgcheck=0\nreposdir={_INSIDE}/root/etc/yum.repos.d\npluginconfpath={_INSIDE}/plugins\n"
+_DNF5_CONF = "[main]\ngpgcheck=0\n"  # dnf5 reads everything else from inside the root
 _LOCKS_CONF = f"[main]\nenabled=1\nlocklist={_INSIDE}/plugins/versionlock.list\n"  # would else be the chroot's own
 _REPO = "[{name}]\nname=The lab's {name}\nbaseurl=file://" + _INSIDE + "/repos/{name}\nenabled=1\n"
 
@@ -146,7 +157,9 @@ class RpmRoots:
         shutil.rmtree(home, ignore_errors=True)
         home.mkdir()
         build = Tool(("mmdebstrap",), self.directory, seconds=_BUILD_SECONDS)
-        build.run("--quiet", "--variant=apt", f"--include={_TOOLS[manager]}", _SUITE, str(home / "chroot"), _MIRROR)
+        suite, packages = _TOOLS[manager]
+        options = ("--quiet", "--variant=apt", _LAGGING, f"--include={packages}")
+        build.run(*options, suite, str(home / "chroot"), _MIRROR)
         (home / f"chroot{_INSIDE}").mkdir()
         (home / "made").touch()
 
@@ -173,12 +186,12 @@ class RpmRoots:
         shutil.rmtree(home, ignore_errors=True)
         (home / "root/etc/yum.repos.d").mkdir(parents=True)
         shutil.copytree(self._repos / "repos", home / "repos")
-        (home / "dnf.conf").write_text(_DNF_CONF, encoding="utf-8")
+        (home / "dnf.conf").write_text(_DNF5_CONF if manager == "dnf5" else _DNF_CONF, encoding="utf-8")
         machine = RpmMachine(home, manager)
         self.publish(machine, ADVISORIES)
         self._programs(machine)
         names = sorted({package.name for package in REPOSITORIES["base"]} | {"tinysh"})
-        (self._install_with_dnf if manager == "dnf" else self._install_with_zypper)(machine, names)
+        (self._install_with_zypper if manager == "zypper" else self._install_with_dnf)(machine, names)
         (home / "made").touch()
 
     def _install_with_dnf(self, machine: RpmMachine, names: list[str]) -> None:
@@ -187,7 +200,7 @@ class RpmRoots:
         (machine.directory / "plugins/versionlock.list").touch()
         lines = "".join(_REPO.format(name=name) for name in REPOSITORIES)
         (machine.root / "etc/yum.repos.d/lab.repo").write_text(lines, encoding="utf-8")
-        machine.tool("dnf").run("-q", "-y", "--repo=base", "install", *names)
+        machine.tool(machine.manager).run("-q", "-y", "--repo=base", "install", *names)
 
     def _install_with_zypper(self, machine: RpmMachine, names: list[str]) -> None:
         zypper = machine.tool("zypper")
@@ -231,11 +244,6 @@ class RpmRoots:
 def _recipe() -> str:
     """A digest of the code that decides the content."""
     digest = hashlib.sha256()
-    for module in ("rpm_packages", "rpm_roots"):
+    for module in ("packages", "roots"):
         digest.update(Path(__file__).with_name(f"{module}.py").read_bytes())
     return digest.hexdigest()[:12]
-
-
-if __name__ == "__main__":
-    for made in _TOOLS:
-        RpmRoots().prepare(made)

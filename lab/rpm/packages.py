@@ -110,7 +110,10 @@ class Advisory:
 
     @property
     def xml(self) -> str:
-        links = "".join(f'<reference href="https://example.org/{cve}" id="{cve}" type="cve"/>' for cve in self.cves)
+        # dnf5 ends with a crash on a reference without a title.
+        links = "".join(
+            f'<reference href="https://example.org/{cve}" id="{cve}" type="cve" title="{cve}"/>' for cve in self.cves
+        )
         packages = "".join(
             f'<package name="{name}" version="{version}" release="{release}" epoch="0" arch="noarch">'
             f"<filename>{name}-{version}-{release}.noarch.rpm</filename>{self.flag}</package>"
