@@ -110,9 +110,9 @@ def _judged(course: Course, tool: Tool, carried: Carried) -> PatchEvent:
 
 
 def _failed(course: Course, tool: Tool, carried: Carried, database: Database) -> PatchEvent:
-    """A run that never got past a lock has provably touched nothing."""
+    """A run that never got past a lock, or past its own look at the plan, has provably touched nothing."""
     found = tool.explain(carried) if carried.standing is Standing.ENDED else None
-    kept_out = found is not None and found.rule == "patch-locked"
+    kept_out = found is not None and found.rule in {"patch-locked", "patch-plan-differs"}
     return PatchEvent.NOT_BEGUN if kept_out and database == course.before else PatchEvent.FAIL
 
 

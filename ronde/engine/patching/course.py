@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ronde.engine.backups.asking import Interview
+from ronde.engine.patching.apk import ApkTool
 from ronde.engine.patching.apt import AptTool
 from ronde.engine.patching.rpm import Dnf5Tool, DnfTool, ZypperTool
 from ronde.engine.patching.tools import Tool, Wanted, package_words
@@ -30,8 +31,9 @@ TOOLS: Final[Mapping[str, Callable[..., Tool]]] = {
     "dnf": DnfTool,
     "dnf5": Dnf5Tool,
     "zypper": ZypperTool,
+    "apk": ApkTool,
 }
-"""The managers that a run may use; apk is only known from its documentation, and changes nothing."""
+"""The managers that a run may use."""
 
 
 @dataclass(slots=True)
@@ -133,6 +135,14 @@ class Course:
     def root(self) -> bool:
         """Whether our user is root himself."""
         return bool(self.journal["root"])
+
+    @property
+    def caveat(self) -> str:
+        """What must be said of a run whose manager is known from its documentation alone; empty for the others."""
+        manager = self.journal.get("manager")
+        return (
+            f"{manager} is known from its documentation alone: not verified" if self.journal.get("documented") else ""
+        )
 
     # -- who asks
 

@@ -30,7 +30,7 @@ def foresee_patch(stage: Stage) -> Result:
     if found.plan.empty:
         return Result(StepState.SKIPPED, _joined("nothing to do: no update is wanted", left), facts=facts)
     stopped = beyond(course)
-    words = _joined(f"would {found.words}", _pending(course), left, f"plan {found.plan.digest[:8]}")
+    words = _joined(f"would {found.words}", _pending(course), left, course.caveat, f"plan {found.plan.digest[:8]}")
     if stopped:
         words = f"would stop: {sentences(stopped)} To have exactly this done, give this run as approved. It {words}"
     return Result(StepState.SKIPPED, words, facts=facts, findings=stopped)

@@ -96,11 +96,12 @@ def manager_of(course: Course) -> Finding | None:
     choice = found if isinstance(found, Finding) else choose(found)
     if isinstance(choice, Finding):
         return choice
-    course.note(manager=choice.name, root=who.text.strip() == "0")
-    if choice.tier is Tier.RECORDED and choice.name in TOOLS:
+    course.note(manager=choice.name, root=who.text.strip() == "0", documented=choice.tier is Tier.DOCUMENTED)
+    if course.caveat:
+        course.stage.say(course.caveat)
+    if choice.name in TOOLS:
         return None
-    words = f"{choice.name} is known to us from its documentation alone: it is looked at, and nothing is changed by it."
-    return unknown("patch-tool-missing", words)
+    return unknown("patch-tool-missing", f"{choice.name} is looked at, and nothing is changed by it.")
 
 
 def whole(course: Course, *, mend: bool) -> Finding | None:

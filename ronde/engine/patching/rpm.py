@@ -1,7 +1,9 @@
 """dnf 4, dnf5 and zypper in the hands of a run. They answer root alone."""
 
+from collections.abc import Collection
+
 from ronde.engine.patches.look import known
-from ronde.engine.patches.rpm import DNF, DNF5, ZYPPER, of_root
+from ronde.engine.patches.rpm import DNF, DNF5, SHELL, ZYPPER, of_root
 from ronde.engine.patching.tools import Tool, Wanted
 from ronde.facts.patch import dnf, dnf5, dnf5_run, dnf_family, dnf_run, rpm, zypper, zypper_run
 from ronde.facts.patch.feeding import Fed, fed
@@ -103,6 +105,14 @@ class ZypperTool(Tool):
 
     def after(self, database: Database, said: str) -> Database:
         return rpm.with_failed_scripts(database, said)
+
+    def automatic(self) -> frozenset[str]:
+        found = known(zypper_run.parse_auto, self.one(of_root(zypper_run.auto_question())))
+        return frozenset() if isinstance(found, Finding) else found
+
+    def marks(self, plan: Transaction, automatic: Collection[str]) -> Fed | None:
+        command = zypper_run.auto_command(plan, automatic)
+        return None if command is None else fed(command, SHELL, command.argv.index(zypper_run.AUTO) + 1)
 
 
 def unless_locked(holders: tuple[str, ...] | Finding, found: Integrity | Finding) -> Integrity | Finding:

@@ -34,7 +34,7 @@ def told(course: Course) -> Result:
     changed = bool(course.journal.get("done")) and state is not _S.REVERTED
     return Result(
         result,
-        _WORDS[state](course),
+        "; ".join(part for part in (_WORDS[state](course), course.caveat) if part),
         changed=changed or lost or way.reboot_done,
         facts=facts_of(course),
         findings=course.findings,
@@ -51,8 +51,8 @@ def facts_of(course: Course) -> dict[str, Json]:
     """What later steps, runs and reports can look at."""
     kept = course.journal
     names = (
-        "manager", "plan", "digest", "security", "left", "pending_reboot", "done", "failed", "reboot", "boot_before",
-        "boot_now", "kernel_before", "kernel_now", "failing_probes", "failing_probes_after", "probes",
+        "manager", "documented", "plan", "digest", "security", "left", "pending_reboot", "done", "failed", "reboot",
+        "boot_before", "boot_now", "kernel_before", "kernel_now", "failing_probes", "failing_probes_after", "probes",
     )  # fmt: skip
     facts: dict[str, Json] = {name: kept[name] for name in names if name in kept}
     taken = kept.get("taken")

@@ -1,7 +1,7 @@
-"""Questions to apk (Alpine, apk-tools 2.12 and later) and what its answers mean: **after its documentation only**.
+"""Questions to apk (Alpine, apk-tools 2.14 and later) and what its answers mean: **after its documentation only**.
 
 Never run against a real Alpine. There are no advisories, so of no update it is known whether it mends a security hole,
-and no mark for a reboot: the kernel is compared with the modules that are installed.
+and no mark for a reboot: the kernel is compared with the modules that are installed. What a run does is in `apk_run`.
 """
 
 import re
@@ -20,11 +20,18 @@ from ronde.facts.question import Question
 from ronde.model.check import Finding
 from ronde.model.command import Answer, Command
 from ronde.model.patch.audit import Manager, Metadata, RepositoryFault
-from ronde.model.patch.packages import Change, Database, Entry, Package, Pending, Simulation, Transaction
+from ronde.model.patch.packages import Change, Database, Entry, Package, Pending, Simulation, State, Transaction
 from ronde.model.patch.reboot import Signal
 
-APPLY_LIMIT = 2 * 3600.0
-LOCK_WAIT_S = 900  # seconds apk waits for another apk (`--wait`)
+FROZEN = ("--cache-max-age", "525600")  # minutes; the lists stay those of the refresh, for preview and run alike
+_MARK = "-- flags --"
+# The list of packages by apk itself, and by its database, which alone tells which of them are half done.
+_DATABASE = f"""\
+apk info -v || exit
+echo "{_MARK}"
+exec grep -E '^[Pf]:' /lib/apk/db/installed
+"""
+_FLAGS = {"f": "its files are not all there", "s": "its script failed", "x": "its attributes are not all there"}
 _KERNEL = "uname -r && ls /lib/modules"
 _VERSION = re.compile(r"^apk-tools (\d+)\.(\d+)\.(\d+)", re.MULTILINE)
 _WARNING = re.compile(r"^WARNING: (?:Ignoring|opening|updating(?: and opening)?) (\S+?): (.+)$", re.MULTILINE)
@@ -68,18 +75,37 @@ def parse_refresh(answer: Answer) -> Metadata | Finding:
 
 
 def database_question() -> Question:
-    return Question(Command(("apk", "info", "-v"), timeout=LOOK_LIMIT), "apk info -v")
+    return Question(Command(("sh", "-c", _DATABASE), timeout=LOOK_LIMIT), "apk info -v")
 
 
 def parse_database(answer: Answer) -> Database | Finding:
+    """Everything installed; broken is what apk flagged as such. Both lists have to name the same packages."""
     bad = unusable("apk", answer)
     if bad:
         return bad
-    packages = [_package(line.strip()) for line in answer.text.splitlines() if line.strip()]
+    listed, _, flagged = answer.text.partition(f"{_MARK}\n")
+    packages = [_package(line.strip()) for line in listed.splitlines() if line.strip()]
     known = [package for package in packages if package is not None]
-    if not known or len(known) != len(packages):
-        return not_understood("apk info", answer)
-    return Database(tuple(Entry(package) for package in sorted(known)))
+    flags = _flags(flagged)
+    if not known or len(known) != len(packages) or flags.keys() != {package.name for package in known}:
+        return not_understood("apk info", answer, "its list and its database do not name the same packages")
+    return Database(tuple(_entry(package, flags[package.name]) for package in sorted(known)))
+
+
+def _flags(said: str) -> dict[str, str]:
+    """What each package's `f:` says, empty for none."""
+    found: dict[str, str] = {}
+    name = ""
+    for line in said.splitlines():
+        field, _, value = line.partition(":")
+        name = value if field == "P" else name
+        found[name] = "" if field == "P" else value
+    return found
+
+
+def _entry(package: Package, flags: str) -> Entry:
+    mark = ", ".join(words for flag, words in _FLAGS.items() if flag in flags)
+    return Entry(package, State.BROKEN if mark else State.INSTALLED, mark)
 
 
 def _package(text: str) -> Package | None:
@@ -88,15 +114,13 @@ def _package(text: str) -> Package | None:
 
 
 def preview_question(targets: Sequence[Package] = ()) -> Question:
-    command = Command(("apk", *_words(targets), "--simulate"), timeout=SOLVE_LIMIT)
+    """What an upgrade would do, of these or of everything.
+
+    By name alone: a version can only be named with `apk add`, which writes it into /etc/apk/world, for ever.
+    """
+    names = sorted(package.name for package in targets)
+    command = Command(("apk", *FROZEN, "upgrade", "--simulate", *names), timeout=SOLVE_LIMIT)
     return Question(command, command.display)
-
-
-def _words(targets: Sequence[Package]) -> tuple[str, ...]:
-    """The words that preview and run have in common. apk has no other way to name a version of an installed package."""
-    if not targets:
-        return ("upgrade",)
-    return ("add", "--upgrade", *sorted(f"{package.name}={package.version}" for package in targets))
 
 
 def parse_preview(answer: Answer) -> Simulation | Finding:
@@ -130,16 +154,6 @@ def _transaction(steps: Sequence["re.Match[str]"]) -> Transaction:
         remove=tuple(row for row in rows["Purging"] if isinstance(row, Package)),
         new_dependencies=tuple(row for row in rows["Installing"] if isinstance(row, Package)),
     )
-
-
-def apply_command(targets: Sequence[Package]) -> Command:
-    """The run. apk asks nothing unless it is told to be interactive."""
-    return Command(("apk", "--wait", str(LOCK_WAIT_S), *_words(targets)), timeout=APPLY_LIMIT)
-
-
-def recovery_command() -> Command:
-    """Mends packages that are not as they were installed."""
-    return Command(("apk", "--wait", str(LOCK_WAIT_S), "fix"), timeout=APPLY_LIMIT)
 
 
 def kernel_question() -> Question:

@@ -31,7 +31,7 @@ _FAMILIES: Mapping[str, str] = {
 
 
 class Tier(StrEnum):
-    """How what we know of a manager was learnt. Nothing is changed on a host by what is only read about."""
+    """How what we know of a manager was learnt. A run says so when that is from its documentation alone."""
 
     RECORDED = "recorded"  # questions and answers are held against the real tool
     DOCUMENTED = "documented"  # after its documentation; never run against a real one

@@ -4,11 +4,11 @@ The run names every package with its version (`install name.arch=edition`), so t
 `patch` and `update` work out their own again. `patch_command` is there for whoever wants the vendor's patches as such.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from xml.etree import ElementTree as ET
 
 from ronde.facts.patch.dnf_table import change, versions
-from ronde.facts.patch.reading import common_failure, not_understood
+from ronde.facts.patch.reading import LOOK_LIMIT, common_failure, not_understood, unusable
 from ronde.facts.patch.rpm import new_packages
 from ronde.facts.patch.zypper import LOCKED, NO_PRIVILEGE, NO_REPOSITORIES, NOT_FOUND, ask, failure
 from ronde.facts.patch.zypper_xml import attribute, messages, stream
@@ -24,6 +24,18 @@ from ronde.model.patch.thresholds import critical, info, unknown, warning
 APPLY_LIMIT = 4 * 3600.0  # seconds; a service pack over a slow line
 DEPENDENCIES = 4  # also an aborted solver; zypper(8): ZYPPER_EXIT_ERR_ZYPP
 COMMIT, REBOOT, AGAIN, SKIPPED, SCRIPT = 8, 102, 103, 106, 107  # zypper(8), EXIT CODES
+AUTO = "/var/lib/zypp/AutoInstalled"
+_READ_AUTO = '[ ! -e "$1" ] || exec cat -- "$1"'
+# In one piece: what is read by zypper is the old list or the new one.
+_ADD_AUTO = """\
+f=$1; shift
+umask 022
+{ [ ! -e "$f" ] || cat -- "$f"; } >"$f.ronde" || exit
+for name; do
+  grep -qxF -- "$name" "$f.ronde" || printf '%s\\n' "$name" >>"$f.ronde" || exit
+done
+exec mv -f -- "$f.ronde" "$f"
+"""
 _SECTIONS = frozenset(
     {"to-install", "to-upgrade", "to-remove", "to-downgrade", "to-reinstall"}
     | {"to-change-arch", "to-change-vendor", "to-upgrade-change-arch", "to-upgrade-change-vendor"}
@@ -99,6 +111,26 @@ def apply_command(targets: Sequence[Package]) -> Command:
     """The run itself. A licence to be agreed to, or an unsigned package, ends it: nobody is there to say yes."""
     words = ("zypper", "--non-interactive", "--no-refresh", "--xmlout", *_words(targets))
     return Command(words, timeout=APPLY_LIMIT)
+
+
+def auto_question(path: str = AUTO) -> Question:
+    """Which packages came as dependencies: zypper forgets it of those that are named, and has no command for it."""
+    return Question(Command(("sh", "-c", _READ_AUTO, "ronde", path), timeout=LOOK_LIMIT), f"cat {path}")
+
+
+def parse_auto(answer: Answer) -> frozenset[str] | Finding:
+    """Their names; none where there is no such list."""
+    lines = (line.strip() for line in answer.text.splitlines())
+    return unusable("cat", answer) or frozenset(line for line in lines if line and not line.startswith("#"))
+
+
+def auto_command(done: Transaction, auto: Collection[str], path: str = AUTO) -> Command | None:
+    """Puts back the marks that naming packages took; None when there is none.
+
+    `auto` are names from before the run, `done` what was planned. New dependencies are marked by zypper itself.
+    """
+    names = sorted({change.name for change in (*done.upgrade, *done.downgrade)} & set(auto))
+    return Command(("sh", "-c", _ADD_AUTO, "ronde", path, *names), timeout=LOOK_LIMIT) if names else None
 
 
 def patch_command(*, security: bool) -> Command:

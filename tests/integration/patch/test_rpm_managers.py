@@ -1,12 +1,14 @@
 """From the first question to the judged outcome: real OpenSSH, real dnf and zypper, real rpm databases."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from lab.rpm import Manager, RpmRoots
 from lab.rpm.packages import ADVISORIES, LONG, MANAGER_ADVISORY
 from ronde.facts.patch import dnf_run, zypper_run
+from ronde.model.command import Command
 from ronde.model.patch.audit import Memory, Metadata
 from ronde.model.patch.conclusion import decide_audit
 from ronde.model.patch.packages import Database, KeptReason, Package
@@ -153,3 +155,29 @@ def test_dnf_sees_a_reboot_only_until_the_machine_was_rebooted(machines: Machine
     machine.reboot()
     after = told(dnf_run.parse_reboot(shell.run(dnf_run.reboot_question().command))).needed
     assert (needed, after) == (True, False)
+
+
+def test_zypper_forgets_what_came_as_a_dependency_and_is_told_again(machines: Machines) -> None:
+    machine, shell = machines("zypper")
+    refresh(shell, "zypper")
+    grows, beta = Package("grows", "noarch", "1.1-1"), Package("beta", "noarch", "1.1-1")
+    shell.run(zypper_run.apply_command([grows]))
+    listed = str(machine.root / "var/lib/zypp/AutoInstalled")
+    shell.run(Command(("sh", "-c", 'echo beta >>"$1"', "sh", listed)))
+
+    def marked() -> frozenset[str]:
+        return told(zypper_run.parse_auto(shell.run(zypper_run.auto_question(listed).command)))
+
+    before = marked()
+    assert before == {"newlib", "beta"}
+    planned = preview(shell, "zypper", [beta], database(shell))
+    shell.run(zypper_run.apply_command([beta]))
+    assert marked() == {"newlib"}, "zypper now keeps the mark by itself"
+
+    give_back = zypper_run.auto_command(planned, before, listed)
+    assert give_back is not None
+    for _ in range(2):  # another worker may do it once more
+        assert shell.run(give_back).exit_status == 0
+        assert Path(listed).read_text(encoding="utf-8").splitlines().count("beta") == 1
+    assert marked() == before
+    assert zypper_run.auto_command(planned, {"newlib"}, listed) is None

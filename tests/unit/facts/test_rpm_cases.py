@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from ronde.facts.patch import apk, dnf, dnf5, dnf5_run, dnf_run, manager, rpm, windows, zypper, zypper_run
+from ronde.facts.patch import apk, apk_run, dnf, dnf5, dnf5_run, dnf_run, manager, rpm, windows, zypper, zypper_run
 from ronde.model.command import Answer, Command
 from ronde.model.patch.audit import RepositoryFault
 from ronde.model.patch.packages import Database, Entry, Package
@@ -89,6 +89,7 @@ PARSERS: Mapping[tuple[str, str], Callable[[Answer, Case], object]] = {
     ("apk", "refresh"): lambda answer, _: apk.parse_refresh(answer),
     ("apk", "database"): lambda answer, _: apk.parse_database(answer),
     ("apk", "preview"): lambda answer, _: apk.parse_preview(answer),
+    ("apk", "explain"): lambda answer, _: apk_run.explain(answer.exit_status, answer.text + answer.error_text),
     ("apk", "kernel"): lambda answer, _: apk.parse_kernel(answer),
     ("dnf5", "version"): lambda answer, _: dnf5.parse_version(answer),
     ("dnf5", "refresh"): lambda answer, _: dnf5.parse_refresh(answer),
