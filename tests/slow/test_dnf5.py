@@ -12,19 +12,20 @@ from typing import Self
 import pytest
 
 from lab.rpm import Manager, RpmMachine, RpmRoots
-from lab.rpm.packages import LONG
 from ronde.facts.patch import dnf5_run, file_locks
 from ronde.model.patch.audit import Integrity, Memory, Metadata
 from ronde.model.patch.conclusion import decide_audit
 from ronde.model.patch.packages import KeptReason, Package
-from ronde.model.patch.policy import Policy, Scope, compare_plans, select
 from ronde.model.procedure import StepState
 from ronde.model.run import JobState
 from ronde.model.verdict import Verdict
 from ronde.ports import Shell
 from tests.integration.patch.conftest import Machines
 from tests.integration.patch.looks import (
+    SECURITY,
     apply_command,
+    check_security_round,
+    check_waiting,
     database,
     look_dnf5,
     preview,
@@ -38,7 +39,6 @@ from tests.integration.patching import rpm_office
 from tests.integration.patching.conftest import failed, rules, step
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # the first may find that the tools have to be made
-SECURITY = {"beta", "gamma", "kernel-core", LONG}
 SLOW = Package("slow", "noarch", "1.1-1")
 
 
@@ -54,37 +54,13 @@ def integrity(shell: Shell) -> Integrity:
 
 def test_what_waits_is_told_with_its_reasons(started: tuple[RpmMachine, Shell]) -> None:
     audit = look_dnf5(started[1])
-    found = simulation(audit)
-    waiting = {pending.name: pending for pending in found.pending}
-    assert {name for name, pending in waiting.items() if pending.security} == SECURITY
-    assert waiting["beta"].cves == ("CVE-2026-1111", "CVE-2026-1112")
-    assert waiting["beta"].severity.lower() == "critical"
-    assert waiting["thirdparty"].security is None, "its repository carries no advisories"
-    assert waiting["alpha"].security is False
-    assert {kept.name.partition(":")[0]: kept.reason for kept in found.kept} == {"broken": KeptReason.BROKEN}
-    assert "oldname" in {package.name for package in found.transaction.remove}
-    assert {package.name for package in found.transaction.new_dependencies} == {"newlib", "newname"}
-    assert isinstance(audit.metadata, Metadata)
-    assert (audit.metadata.repositories, audit.metadata.faults) == (3, ())
+    check_waiting(audit)
     assert isinstance(audit.integrity, Integrity)
+    assert [kept.reason for kept in simulation(audit).kept] == [KeptReason.BROKEN]
 
 
 def test_a_security_round_does_exactly_what_was_approved(started: tuple[RpmMachine, Shell]) -> None:
-    _, shell = started
-    found = simulation(look_dnf5(shell))
-    before = database(shell)
-    wanted = select(found, Policy(Scope.SECURITY)).wanted
-    targets = [Package(pending.name, pending.arch, pending.candidate) for pending in wanted]
-    approved = preview(shell, "dnf5", targets, before)
-    assert compare_plans(approved, preview(shell, "dnf5", targets, before)).same
-
-    status, outcome = run(shell, apply_command("dnf5", targets), approved, before)
-
-    assert status == 0
-    assert outcome.succeeded, outcome.findings
-    assert {package.name for package in outcome.done} == SECURITY
-    assert outcome.unplanned == ()
-    assert not [pending.name for pending in simulation(look_dnf5(shell)).pending if pending.security]
+    check_security_round(started[1], "dnf5", look_dnf5)
 
 
 @pytest.mark.parametrize("name", ["postfail", "prefail"])

@@ -4,7 +4,6 @@ Exit statuses say little here too: 1 is an error, every preview, and a run of wh
 everything had been installed (0 in earlier versions of rpm).
 """
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -19,10 +18,11 @@ from ronde.facts.patch.dnf_family import (
     failed_run,
     read_preview,
     read_reboot,
+    unchecked,
     upgrade_words,
 )
 from ronde.facts.patch.dnf_table import DNF5
-from ronde.facts.patch.reading import LOOK_LIMIT, common_failure, cut, not_understood
+from ronde.facts.patch.reading import LOOK_LIMIT, not_understood
 from ronde.facts.question import Question
 from ronde.facts.reading import Unreadable, items, loads, mapping, text
 from ronde.model.check import Finding
@@ -91,12 +91,7 @@ def parse_integrity(checked: Answer, last: Answer) -> Integrity | Finding:
     believed.
     """
     lines = tuple(_problems(checked.text))
-    told = re.search(r"Check discovered (\d+) problem", checked.error_text)
-    understood = checked.exit_status == 0 and not lines
-    understood |= checked.exit_status == 1 and told is not None and int(told[1]) == len(lines)
-    if checked.truncated or not understood:
-        return cut(checked) or common_failure("dnf5", checked) or not_understood("dnf5 check", checked)
-    bad = unreadable(last)
+    bad = unchecked("dnf5", checked, lines) or unreadable(last)
     if bad:
         return bad
     try:

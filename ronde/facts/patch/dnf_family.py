@@ -189,6 +189,16 @@ def read_reboot(dialect: Dialect, answer: Answer) -> Signal | Finding:
     return common_failure(tool, answer) or not_understood(f"{tool} needs-restarting", answer)
 
 
+def unchecked(tool: str, checked: Answer, problems: Sequence[str]) -> Finding | None:
+    """The finding in place of an answer of `check`, unless it counts exactly these problems; None when it does."""
+    told = re.search(r"Check discovered (\d+) problem", checked.error_text)
+    understood = checked.exit_status == 0 and not problems
+    understood |= checked.exit_status == 1 and told is not None and int(told[1]) == len(problems)
+    if understood and not checked.truncated:
+        return None
+    return cut(checked) or common_failure(tool, checked) or not_understood(f"{tool} check", checked)
+
+
 def duplicates_command(integrity: Integrity, *words: str) -> tuple[Command, ...]:
     """What mends a run that was cut off: the older halves go, the newer ones are installed again with their scripts."""
     if not any("duplicate with" in line for line in integrity.audit):

@@ -17,10 +17,11 @@ from ronde.facts.patch.dnf_family import (
     failed_run,
     read_preview,
     read_reboot,
+    unchecked,
     upgrade_words,
 )
 from ronde.facts.patch.dnf_table import DNF4
-from ronde.facts.patch.reading import LOOK_LIMIT, common_failure, cut, not_understood
+from ronde.facts.patch.reading import LOOK_LIMIT
 from ronde.facts.question import Question
 from ronde.model.check import Finding
 from ronde.model.command import Answer, Command
@@ -86,13 +87,9 @@ def parse_integrity(checked: Answer, last: Answer) -> Integrity | Finding:
     lock before this is believed.
     """
     lines = tuple(line.strip() for line in checked.text.splitlines() if line.strip())
-    told = re.search(r"Check discovered (\d+) problem", checked.error_text)
-    understood = checked.exit_status == 0 and not lines
-    understood |= checked.exit_status == 1 and told is not None and int(told[1]) == len(lines)
-    if checked.truncated or not understood:
-        return cut(checked) or common_failure("dnf", checked) or not_understood("dnf check", checked)
-    bad = unreadable(last)
-    if bad and "No transaction" not in last.error_text:
+    untold = None if "No transaction" in last.error_text else unreadable(last)
+    bad = unchecked("dnf", checked, lines) or untold
+    if bad:
         return bad
     unmet = tuple(line for line in lines if "missing requires" in line)
     number = re.search(r"^Transaction ID : (\d+)$", last.text, re.MULTILINE)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from lab.rpm import Manager
+from lab.rpm.packages import LONG
 from ronde.engine.backups.asking import Interview
 from ronde.engine.patches.look import Look as EngineLook
 from ronde.engine.patches.look import Means
@@ -12,14 +13,16 @@ from ronde.facts.patch import dnf, dnf5, dnf5_run, dnf_family, dnf_run, rpm, zyp
 from ronde.facts.question import Question
 from ronde.model.check import Finding
 from ronde.model.command import Answer, Command
-from ronde.model.patch.audit import Audit
+from ronde.model.patch.audit import Audit, Metadata
 from ronde.model.patch.outcome import Outcome, judge_outcome
 from ronde.model.patch.packages import Database, Package, Simulation, Transaction
+from ronde.model.patch.policy import Policy, Scope, compare_plans, select
 from ronde.ports import Shell
 from tests.doubles.shell import WallClock
 
 Fact = TypeVar("Fact")
 Look = Callable[[Shell], Audit]
+SECURITY = {"beta", "gamma", "kernel-core", LONG}
 
 
 def put(shell: Shell, question: Question) -> Answer:
@@ -69,6 +72,40 @@ def _no_pause(seconds: float) -> None:
 def simulation(audit: Audit) -> Simulation:
     assert isinstance(audit.simulation, Simulation), audit.simulation
     return audit.simulation
+
+
+def check_waiting(audit: Audit) -> None:
+    """Everything that the lab's repositories offer is told, each with what is known of it."""
+    found = simulation(audit)
+    waiting = {pending.name: pending for pending in found.pending}
+    assert {name for name, pending in waiting.items() if pending.security} == SECURITY
+    assert waiting["beta"].cves == ("CVE-2026-1111", "CVE-2026-1112")
+    assert waiting["beta"].severity.lower() == "critical"
+    assert waiting["thirdparty"].security is None, "its repository carries no advisories"
+    assert waiting["alpha"].security is False
+    assert {kept.name.partition(":")[0] for kept in found.kept} == {"broken"}
+    assert "oldname" in {package.name for package in found.transaction.remove}
+    assert {package.name for package in found.transaction.new_dependencies} == {"newlib", "newname"}
+    assert isinstance(audit.metadata, Metadata)
+    assert (audit.metadata.repositories, audit.metadata.faults) == (3, ())
+
+
+def check_security_round(shell: Shell, manager: Manager, look: Look) -> None:
+    """The security updates are planned, done to the letter, and wait no more."""
+    before = database(shell)
+    wanted = select(simulation(look(shell)), Policy(Scope.SECURITY)).wanted
+    targets = [Package(pending.name, pending.arch, pending.candidate) for pending in wanted]
+    approved = preview(shell, manager, targets, before)
+    assert compare_plans(approved, preview(shell, manager, targets, before)).same
+
+    status, outcome = run(shell, apply_command(manager, targets), approved, before)
+
+    assert status == 0
+    assert outcome.succeeded, outcome.findings
+    assert {package.name for package in outcome.done} == SECURITY
+    assert outcome.unplanned == ()
+    again = simulation(look(shell))
+    assert not [pending.name for pending in again.pending if pending.security]
 
 
 def preview(shell: Shell, manager: Manager, targets: Sequence[Package], before: Database) -> Transaction:

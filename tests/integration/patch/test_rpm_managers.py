@@ -6,18 +6,20 @@ from pathlib import Path
 import pytest
 
 from lab.rpm import Manager, RpmRoots
-from lab.rpm.packages import ADVISORIES, LONG, MANAGER_ADVISORY
+from lab.rpm.packages import ADVISORIES, MANAGER_ADVISORY
 from ronde.facts.patch import dnf_run, zypper_run
 from ronde.model.command import Command
 from ronde.model.patch.audit import Memory, Metadata
 from ronde.model.patch.conclusion import decide_audit
 from ronde.model.patch.packages import Database, KeptReason, Package
-from ronde.model.patch.policy import Policy, Scope, compare_plans, select
 from ronde.model.verdict import Verdict
 from tests.integration.patch.conftest import Machines
 from tests.integration.patch.looks import (
+    SECURITY,
     Look,
     apply_command,
+    check_security_round,
+    check_waiting,
     database,
     look_dnf,
     look_zypper,
@@ -30,45 +32,18 @@ from tests.integration.patch.looks import (
 
 BOTH = pytest.mark.parametrize(("manager", "look"), [("dnf", look_dnf), ("zypper", look_zypper)])
 EACH = pytest.mark.parametrize("manager", ["dnf", "zypper"])
-SECURITY = {"beta", "gamma", "kernel-core", LONG}
 
 
 @BOTH
 def test_what_waits_is_told_with_its_reasons(machines: Machines, manager: Manager, look: Look) -> None:
     _, shell = machines(manager)
-    audit = look(shell)
-    found = simulation(audit)
-    waiting = {pending.name: pending for pending in found.pending}
-    assert {name for name, pending in waiting.items() if pending.security} == SECURITY
-    assert waiting["beta"].cves == ("CVE-2026-1111", "CVE-2026-1112")
-    assert waiting["beta"].severity.lower() == "critical"
-    assert waiting["thirdparty"].security is None, "its repository carries no advisories"
-    assert waiting["alpha"].security is False
-    assert {kept.name.partition(":")[0] for kept in found.kept} == {"broken"}
-    assert "oldname" in {package.name for package in found.transaction.remove}
-    assert {package.name for package in found.transaction.new_dependencies} == {"newlib", "newname"}
-    assert isinstance(audit.metadata, Metadata)
-    assert (audit.metadata.repositories, audit.metadata.faults) == (3, ())
+    check_waiting(look(shell))
 
 
 @BOTH
 def test_a_security_round_does_exactly_what_was_approved(machines: Machines, manager: Manager, look: Look) -> None:
     _, shell = machines(manager)
-    found = simulation(look(shell))
-    before = database(shell)
-    wanted = select(found, Policy(Scope.SECURITY)).wanted
-    targets = [Package(pending.name, pending.arch, pending.candidate) for pending in wanted]
-    approved = preview(shell, manager, targets, before)
-    assert compare_plans(approved, preview(shell, manager, targets, before)).same
-
-    status, outcome = run(shell, apply_command(manager, targets), approved, before)
-
-    assert status == 0
-    assert outcome.succeeded, outcome.findings
-    assert {package.name for package in outcome.done} == SECURITY
-    assert outcome.unplanned == ()
-    again = simulation(look(shell))
-    assert not [pending.name for pending in again.pending if pending.security]
+    check_security_round(shell, manager, look)
 
 
 @EACH

@@ -13,6 +13,7 @@ from lab.machines import Machine
 from ronde.engine.patching import proving
 from ronde.model.procedure import StepState
 from ronde.model.run import JobState
+from ronde.model.verdict import Verdict
 from tests.doubles.office import Office
 from tests.integration.machines.conftest import BUILDING, own_network
 from tests.integration.patching.conftest import HOST, Patcher, failed, rules, see_only_its_own, step
@@ -146,3 +147,11 @@ def test_who_holds_the_lock_is_named_and_waited_for(patcher: Patcher, monkeypatc
     assert "patch-locked" in rules(job)
     assert "flock /lib/apk/db/lock" in step(job).reason
     assert has(patcher) == {"busybox-1.36.1-r0", "openssl-3.3.2-r0"}
+
+
+def test_the_audit_is_never_better_than_unknown(patcher: Patcher) -> None:
+    offer(patcher)
+    job = patcher.office.work(patcher.office.order("patch/audit", HOST))
+    (check,) = (check for check in job.checks if check.kind == "patches")
+    assert check.verdict is Verdict.UNKNOWN
+    assert "patch-not-read" in {finding.rule for finding in check.findings}
