@@ -25,6 +25,7 @@ for word; do
   case $word in */*) steps="$steps$word
 " ;; *) names="$names $word" ;; esac
 done
+[ "$names" ] || exit 64 # without a name apk would upgrade everything
 said=$(apk --cache-max-age 525600 upgrade --simulate $names) || exit
 now=$(printf '%s\\n' "$said" |
   sed -n 's,^( *[0-9]*/[0-9]*) \\([A-Z][a-z]*\\) \\([^ ]*\\) (\\(.*\\))$,\\1/\\2/\\3,p' | sed 's,/[^/ ]* -> ,/,' | sort)
@@ -43,7 +44,10 @@ exit $status
 
 
 def apply_command(targets: Sequence[Package], plan: Transaction) -> Command:
-    """The run: exactly the plan, or nothing. Its first four words are the same whatever the packages are."""
+    """The run: exactly the plan, or nothing. Its first four words are the same whatever the packages are.
+
+    With names apk does not upgrade itself first, which would be a run of its own (told by its source).
+    """
     names = sorted(package.name for package in targets)
     return Command(("sh", "-c", _APPLY, "ronde", *names, *sorted(_steps(plan))), timeout=APPLY_LIMIT)
 

@@ -1,12 +1,13 @@
 """The questions to rpm's managers, and what their answers come to together."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ronde.facts.patch import dnf, dnf5, dnf5_run, dnf_run, manager, rpm, zypper, zypper_run
+from ronde.facts.patch import apk_run, dnf, dnf5, dnf5_run, dnf_run, manager, rpm, zypper, zypper_run
 from ronde.facts.patch.rpm_updates import Advisory, Offer, Reasons, make_simulation
 from ronde.model.check import Finding
 from ronde.model.command import Answer
@@ -309,3 +310,28 @@ def test_a_manager_that_is_not_there_is_never_chosen(system: str, programs: froz
         assert "ostree" not in programs
     else:
         assert chosen.rule == "patch-tool-missing"
+
+
+def test_the_run_of_apk_is_given_its_names_and_every_step_of_its_plan() -> None:
+    plan = Transaction(
+        upgrade=(Change("busybox", "", "1.0-r0", "1.1-r0"),),
+        new_dependencies=(Package("libnew", "", "1.0-r0"),),
+        remove=(Package("libold", "", "0.9-r0"),),
+    )
+    command = apk_run.apply_command([Package("busybox", "", "1.1-r0")], plan)
+    assert command.argv[4:] == (
+        "busybox",
+        "Installing/libnew/1.0-r0",
+        "Purging/libold/0.9-r0",
+        "Upgrading/busybox/1.1-r0",
+    )
+
+
+def test_the_run_of_apk_does_nothing_without_a_name(tmp_path: Path) -> None:
+    tool = tmp_path / "apk"
+    tool.write_text('#!/bin/sh\necho called >"$0.log"\n', encoding="utf-8")
+    tool.chmod(0o755)
+    argv = apk_run.apply_command([], Transaction()).argv
+    done = subprocess.run(argv, env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, check=False)
+    assert done.returncode == 64
+    assert not (tmp_path / "apk.log").exists()
