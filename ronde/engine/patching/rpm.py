@@ -66,6 +66,16 @@ class Dnf5Tool(DnfTool):
     facts: dnf_family.Facts = dnf5
     runs: dnf_family.Runs = dnf5_run
 
+    def preview(self, wanted: Wanted, database: Database) -> Transaction | Finding:
+        """As dnf 4's, and it has to name what was asked for: a table may be cut to the width of a terminal."""
+        found = super().preview(wanted, database)
+        if isinstance(found, Finding):
+            return found
+        told = {*found.targets, *database.packages}
+        untold = [f"{package.label} {package.version}" for package in wanted.updates if package not in told]
+        words = f"dnf5's preview does not name {', '.join(untold)}."
+        return unknown("patch-not-understood", words) if untold else found
+
 
 class ZypperTool(Tool):
     left = RPM
