@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from lab.identity import Identity
 from lab.keys import host_keys
@@ -82,11 +83,21 @@ class Disk:
         return subprocess.run(argv, capture_output=True, check=False).returncode == 0
 
 
-def personalise(disk: Disk, host: Identity, sudoers: Sequence[str]) -> None:
-    """Write what makes a machine this very one: its name, id and keys, and who may log in and act as root."""
+class Writable(Protocol):
+    """Files of a machine that is off; `path` is absolute on it."""
+
+    def write(self, path: str, content: str, mode: int = 0o644) -> None: ...
+
+
+def personalise(disk: Writable, host: Identity, sudoers: Sequence[str], listens: tuple[str, int] | None = None) -> None:
+    """Write what makes a machine this very one: its name, id and keys, and who may log in and act as root.
+
+    `listens` is the address and port of its sshd as the machine has them, where it is reached under others.
+    """
+    address, port = listens or (host.address, host.port)
     disk.write("/etc/hostname", f"{host.name}\n")
-    disk.write("/etc/hosts", f"127.0.0.1 localhost\n{host.address} {host.name}\n")
-    disk.write("/etc/machine-id", f"{uuid.uuid5(uuid.NAMESPACE_URL, host.directory.as_uri()).hex}\n")
+    disk.write("/etc/hosts", f"127.0.0.1 localhost\n{address} {host.name}\n")
+    disk.write("/etc/machine-id", f"{machine_id(host)}\n")
     disk.write("/etc/ssh/authorized_keys", "".join(f"{line}\n" for line in host.authorized_keys))
     disk.write("/etc/sudoers.d/ronde", "".join(f"{line}\n" for line in sudoers), 0o440)
     shown = []
@@ -94,5 +105,10 @@ def personalise(disk: Disk, host: Identity, sudoers: Sequence[str]) -> None:
         disk.write(f"/etc/ssh/lab_host_{kind}_key", path.read_text(encoding="ascii"), 0o600)
         shown.append(f"HostKey /etc/ssh/lab_host_{kind}_key\n")
     first = "".join(f"{line}\n" for line in host.extra_config)
-    own = _SSHD.format(port=host.port, address=host.address)
+    own = _SSHD.format(port=port, address=address)
     disk.write("/etc/ssh/sshd_config.d/00-lab.conf", "".join([first, own, *shown]))
+
+
+def machine_id(host: Identity) -> str:
+    """The same for the same directory: 32 hexadecimal digits."""
+    return uuid.uuid5(uuid.NAMESPACE_URL, host.directory.as_uri()).hex

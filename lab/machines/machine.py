@@ -19,11 +19,9 @@ from types import TracebackType
 from typing import Literal, Self
 
 from lab.errors import LabError
-from lab.identity import Identity
 from lab.machines import base, cgroups
 from lab.machines.disk import Disk, personalise
-from lab.machines.packages import Archive
-from lab.machines.scenarios import Scenario, known_scenario
+from lab.machines.guest import Guest
 from lab.machines.watcher import STAYS_DOWN
 from lab.process import MARK, Process, end, spawn_module, tail, wait_until
 from lab.sockets import free_port, greeting
@@ -36,7 +34,7 @@ _UP = {"running", "degraded"}  # degraded: it is up, and a unit has failed, whic
 
 
 @dataclass
-class Machine(Identity):
+class Machine(Guest):
     """A real machine; `root`, and an unprivileged `ronde`, log in by public key only. It needs root to be started.
 
     Attributes:
@@ -172,12 +170,6 @@ class Machine(Identity):
         return Path(f"/proc/{self._running().pid}/root") / path.lstrip("/")
 
     def run(self, argv: Sequence[str], *, stdin: str = "", seconds: float = 60.0) -> "subprocess.CompletedProcess[str]":
-        """Run a command on the machine as root, past its sshd; whatever its exit status.
-
-        Raises:
-            LabError: the machine is off.
-            subprocess.TimeoutExpired: the command took longer than `seconds`.
-        """
         enter = ["nsenter", f"--target={self._running().pid}", "--mount", "--uts", "--ipc", "--pid", "--cgroup"]
         settings = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root"}
         variables = {**settings, "LC_ALL": "C.UTF-8", MARK: str(self.owner)}
@@ -190,25 +182,6 @@ class Machine(Identity):
             timeout=seconds,
             check=False,
         )
-
-    def must(self, *argv: str, stdin: str = "") -> str:
-        """Run a command on the machine as root and return what it wrote.
-
-        Raises:
-            LabError: the machine is off, or the command did not exit with 0.
-        """
-        done = self.run(argv, stdin=stdin)
-        if done.returncode != 0:
-            raise LabError(f"{' '.join(argv[:2])} on {self.name} exited with {done.returncode}: {done.stderr.strip()}")
-        return done.stdout
-
-    def close_sessions(self) -> None:
-        """Cut every open connection, at once and without a farewell; sshd goes on listening.
-
-        What ran in a session finds its ends closed, as after a broken link; it is not killed.
-        """
-        # sshd names its processes: "sshd: /usr/sbin/sshd -D [listener] …" listens, "sshd: root@notty" has a client.
-        self.run(["pkill", "-KILL", "--full", "^sshd: [^/]"])
 
     def _running(self) -> Process:
         init = self.init
@@ -234,36 +207,6 @@ class Machine(Identity):
         if self.init is None:
             return "(it is off)"
         return self.run(["journalctl", "--boot", "--priority=notice", "--lines=15", "--no-pager"]).stdout
-
-    # ---------------------------------------------------------- its packages
-
-    def offer(self, scenario: str) -> Scenario:
-        """Install a scenario's packages and put their updates into the repositories, for the next `apt-get update`.
-
-        Raises:
-            LabError: there is no such scenario, the machine is off, or dpkg failed.
-        """
-        chosen = known_scenario(scenario)
-        self.must("dpkg", "--install", *self._archive.add(chosen))
-        if chosen.held:
-            self.must("apt-mark", "hold", *chosen.held)
-        for path, content in chosen.edited.items():
-            self.must("tee", path, stdin=content)
-        return chosen
-
-    def withdraw(self, scenario: str) -> None:
-        """Purge a scenario's packages, in whatever state they are, and take them out of the repositories.
-
-        Raises:
-            LabError: there is no such scenario, the machine is off, or dpkg failed.
-        """
-        chosen = known_scenario(scenario)
-        self._archive.remove(chosen)
-        self.must("dpkg", "--purge", "--force-all", *chosen.packages)
-
-    @property
-    def _archive(self) -> Archive:
-        return Archive(self.directory / "packages", self.owner)
 
 
 def cut_power(machines: Sequence[Machine]) -> None:

@@ -41,6 +41,10 @@ if [ "$1" = configure ]; then
     echo lab-kernel >>/run/reboot-required.pkgs
 fi"""
 _REBOOT_FORGOTTEN = 'if [ "$1" = purge ]; then rm -f /run/reboot-required /run/reboot-required.pkgs; fi'
+_VERSION = "/usr/share/lab-postinst/version"
+_HESITANT = """\
+echo "lab: $DPKG_MAINTSCRIPT_NAME of $DPKG_MAINTSCRIPT_PACKAGE" >/dev/console 2>/dev/null || :
+sleep 3"""
 _CONF = "/etc/lab-conffile/lab.conf"
 
 
@@ -68,8 +72,15 @@ def _all() -> Iterator[Scenario]:
     yield Scenario(
         "failing-postinst",
         "apt-get exits with 100, and the package stays half configured (iF)",
-        (Deb("lab-postinst", "1.0-1"),),
-        (Deb("lab-postinst", "1.1-1", scripts={"postinst": "echo 'lab-postinst: no' >&2; exit 1"}),),
+        (Deb("lab-postinst", "1.0-1", files={_VERSION: "1.0\n"}),),
+        (
+            Deb(
+                "lab-postinst",
+                "1.1-1",
+                files={_VERSION: "1.1\n"},
+                scripts={"postinst": "echo 'lab-postinst: no' >&2; exit 1"},
+            ),
+        ),
     )
     yield Scenario(
         "failing-preinst",
@@ -101,6 +112,19 @@ def _all() -> Iterator[Scenario]:
         "apt-get never ends",
         (Deb("lab-hanging", "1.0-1"),),
         (Deb("lab-hanging", "1.1-1", scripts={"postinst": "exec sleep infinity"}),),
+    )
+    yield Scenario(
+        "hesitant-scripts",
+        "each script of the update says on the console that it runs, and takes three seconds: time to cut the power",
+        (Deb("lab-hesitant", "1.0-1", files={"/usr/share/lab-hesitant/version": "1.0\n"}),),
+        (
+            Deb(
+                "lab-hesitant",
+                "1.1-1",
+                files={"/usr/share/lab-hesitant/version": "1.1\n"},
+                scripts={"preinst": _HESITANT, "postinst": _HESITANT},
+            ),
+        ),
     )
     yield Scenario(
         "reboot-required",

@@ -244,6 +244,14 @@ class VCenterServer:
         """Create a powered-on machine with one disk."""
         self._order(op="add-machine", name=name)
 
+    def couple(self, vm: str, command: Sequence[str]) -> None:
+        """Let what is done to a machine be done to a real one too: its power, and snapshots of its disk without memory.
+
+        Each is a run of `command` with `on`, `off`, `take TAG`, `revert TAG` or `remove TAG` behind it, before the
+        simulator does the same; where it does not exit with 0, the task ends with a fault and nothing changes here.
+        """
+        self._order(op="couple", vm=vm, command=list(command))
+
     def remove_vm(self, name: str) -> None:
         self._order(op="remove-machine", vm=name)
 

@@ -55,6 +55,8 @@ type front struct {
 	sent        int64
 	opened      map[string]struct{} // keys of all sessions ever opened
 	held        []net.Conn          // accepted while mute, never answered
+
+	real map[string]*hypervisor // moId -> what a machine is coupled to; guarded by world
 }
 
 func newFront(service *simulator.Service, o options) *front {
@@ -73,6 +75,7 @@ func newFront(service *simulator.Service, o options) *front {
 		hidden:     map[string][]string{},
 		taskFaults: map[string]*fault{},
 		calls:      map[string]int{},
+		real:       map[string]*hypervisor{},
 	}
 }
 

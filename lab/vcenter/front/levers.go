@@ -31,6 +31,7 @@ type order struct {
 	Snapshot snapshotOrder   `json:"snapshot"`
 	Bytes    int64           `json:"bytes"`
 	Key      string          `json:"key"`
+	Command  []string        `json:"command"`
 }
 
 // control carries out orders; the answer is JSON, an error is status 400 with its text.
@@ -152,6 +153,7 @@ var mechanical = map[string]func(*front, *simulator.VirtualMachine, order) error
 	"orphan":         func(_ *front, vm *simulator.VirtualMachine, o order) error { growChain(vm, o.Bytes); return nil },
 	"forget-tasks":   func(_ *front, vm *simulator.VirtualMachine, _ order) error { return forgetTasks(vm) },
 	"device":         func(_ *front, vm *simulator.VirtualMachine, o order) error { return addDevice(vm, o) },
+	"couple":         func(f *front, vm *simulator.VirtualMachine, o order) error { f.couple(vm, o.Command); return nil },
 	"hide": func(f *front, vm *simulator.VirtualMachine, o order) error {
 		f.mu.Lock()
 		defer f.mu.Unlock()

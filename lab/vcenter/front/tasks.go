@@ -118,9 +118,12 @@ func (f *front) carryOutTask(
 	if fault != "" {
 		return nil, faultNamed(fault, vm)
 	}
+	tag, err := f.real[vm.Self.Value].carryOut(body)
+	if err != nil {
+		return nil, &types.LocalizedMethodFault{Fault: &types.GenericVmConfigFault{Reason: err.Error()}, LocalizedMessage: err.Error()}
+	}
 	ctx := context.Background()
 	var made types.ManagedObjectReference
-	var err error
 	after := func() {}
 	switch b := body.(type) {
 	case *types.CreateSnapshot_Task:
@@ -148,6 +151,7 @@ func (f *front) carryOutTask(
 	done := simulator.Map.Get(made).(*simulator.Task).Info
 	if done.Error == nil {
 		after()
+		f.real[vm.Self.Value].remember(done.Result, tag)
 	}
 	return done.Result, done.Error
 }

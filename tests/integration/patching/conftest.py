@@ -11,6 +11,7 @@ import pytest
 
 from lab.keys import client_key
 from lab.machines import Machine
+from lab.machines.guest import Guest
 from ronde.adapters.files.playbooks import load_playbooks
 from ronde.engine.patching import proving
 from ronde.engine.procedure.sudoers import sudoers_lines
@@ -31,7 +32,7 @@ class Patcher:
     """Orders patch runs of one machine."""
 
     office: Office
-    machine: Machine
+    machine: Guest
 
     def do(self, *, dry: bool = False, **parameters: Any) -> JobRecord:
         """`ronde run patch/linux` with these parameters; all updates where nothing else is said."""
@@ -108,14 +109,14 @@ def see_only_its_own(machine: Machine) -> None:
     machine.must("chmod", "0755", "/usr/local/bin/ss")
 
 
-def at_rest(machine: Machine) -> None:
+def at_rest(machine: Guest) -> None:
     """Nothing waits, and the security repository is not empty: one without packages is one that apt does not list."""
     machine.offer(SECURITY)
     machine.must("dpkg", "--install", "/srv/packages/security/lab-security_1.0-1+deb12u1_all.deb")
 
 
 @contextmanager
-def offered(machine: Machine, *scenarios: str) -> Iterator[None]:
+def offered(machine: Guest, *scenarios: str) -> Iterator[None]:
     """These scenarios and no others."""
     for scenario in scenarios:
         machine.offer(scenario)

@@ -1,0 +1,93 @@
+"""Power that fails in the middle of an update, at points that the update itself names on the console."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import pytest
+
+from lab.process import wait_until
+from lab.vm import VirtualMachine
+from ronde.model.run import JobState
+from tests.integration.patching.conftest import Patcher, offered, step
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+_PATIENCE = 600.0  # seconds for a script to be reached: the look, the plan and the download come before it
+PACKAGES = {"lab-hesitant": "ii 1.1-1", "lab-simple": "ii 1.1-1", "lab-growing": "ii 1.1-1", "lab-grown": "ii 1.0-1"}
+SCENARIOS = ("hesitant-scripts", "simple-update", "new-dependency")
+
+
+@dataclass
+class Saboteur:
+    """Strikes once, when the console says that a script runs.
+
+    Attributes:
+        script: `preinst`: the new files are about to be unpacked; `postinst`: they are there, and not configured.
+        strike: what then happens to the machine.
+    """
+
+    vm: VirtualMachine
+    script: str
+    strike: Callable[[VirtualMachine], None]
+    struck: bool = False
+    _over: threading.Event = field(default_factory=threading.Event)
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """In a thread of its own, as long as the context lasts; it must have struck by then."""
+        heard = len(self._said())
+        thread = threading.Thread(target=self._wait, args=(heard,), name="saboteur")
+        thread.start()
+        try:
+            yield
+        finally:
+            self._over.set()
+            thread.join()
+        assert self.struck
+
+    def _wait(self, heard: int) -> None:
+        def now() -> bool:
+            return self._over.is_set() or f"lab: {self.script} of lab-hesitant" in self._said()[heard:]
+
+        if wait_until(now, _PATIENCE) and not self._over.is_set():
+            self.struck = True
+            self.strike(self.vm)
+
+    def _said(self) -> str:
+        return self.vm.console.read_text(encoding="utf-8", errors="replace")
+
+
+def cut_and_switch_on(vm: VirtualMachine) -> None:
+    """What reached the disk is there, what only the kernel had is lost."""
+    vm.kill()
+    vm.hypervisor.on()
+
+
+@pytest.mark.parametrize(
+    ("script", "strike"),
+    [("preinst", cut_and_switch_on), ("postinst", cut_and_switch_on), ("postinst", VirtualMachine.reset)],
+    ids=["cut-while-unpacking", "cut-while-configuring", "reset-while-configuring"],
+)
+def test_after_a_power_cut_in_mid_run_the_next_attempt_ends_with_everything_installed(
+    patcher: Patcher, vm: VirtualMachine, script: str, strike: Callable[[VirtualMachine], None]
+) -> None:
+    before = vm.boot_id
+    with offered(vm, *SCENARIOS):
+        with Saboteur(vm, script, strike).at_work():
+            first = patcher.do(allow_new="lab-*", reboot="never")
+        vm.await_ready()
+        assert vm.boot_id != before
+        told_the_truth(patcher, first.state)
+        job = patcher.do(allow_new="lab-*", reboot="never")
+        assert job.state is JobState.SUCCEEDED, (job.trouble, step(job))
+        assert step(job).facts["state"] in ("kept", "nothing_to_do")
+        assert {name: patcher.version(name) for name in PACKAGES} == PACKAGES
+        assert patcher.broken() == ""
+        assert vm.must("cat", "/usr/share/lab-hesitant/version") == "1.1\n"
+
+
+def told_the_truth(patcher: Patcher, state: JobState) -> None:
+    """A run that was cut may have mended itself, or have failed; it says the first only where it is so."""
+    whole = patcher.broken() == "" and {name: patcher.version(name) for name in PACKAGES} == PACKAGES
+    assert whole or state is not JobState.SUCCEEDED
