@@ -1,21 +1,17 @@
 """The side of a virtual machine that a vCenter has to do with: its power, and snapshots of its disk.
 
-    python -m lab.vm.hypervisor DIRECTORY on | off | take TAG | revert TAG | remove TAG
-
-That is how the lab's vCenter asks for it (`VCenterServer.couple`). A snapshot is one of the disk alone, as those are
+The lab's vCenter reaches it by a command (`__main__`). A snapshot is one of the disk alone, as those are
 that Ronde orders: taken of a running machine, it is what a power cut at that instant would have left on the disk, and
 the way back ends with the machine off.
 """
 
 import fcntl
 import json
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.errors import LabError
 from lab.process import Process, end, spawn
 from lab.tools import Tool
 from lab.vm.wire import monitor
@@ -146,23 +142,3 @@ class Hypervisor:
         with (self.directory / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
-
-
-def main(directory: str, verb: str, *tags: str) -> None:
-    """Do what the vCenter asks, or say why not."""
-    machine = Hypervisor(Path(directory))
-    acts: dict[str, Callable[..., None]] = {
-        "on": machine.on,
-        "off": machine.off,
-        "take": machine.take,
-        "revert": machine.revert,
-        "remove": machine.remove,
-    }
-    try:
-        acts[verb](*tags)
-    except LabError as error:
-        raise SystemExit(str(error)) from error
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

@@ -29,7 +29,7 @@ from lab.vcenter.build import cache_directory
 from lab.vm import image
 from lab.vm.hypervisor import DISK, Hypervisor
 from lab.vm.seed import Seed
-from lab.vm.wire import Wire, agent
+from lab.vm.wire import TookTooLong, Wire, agent
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
 _GUEST_ADDRESS = ("10.0.2.15", 22)  # where QEMU's own network has its one guest (customize.sh), and its sshd
@@ -38,6 +38,7 @@ _READY_SECONDS = 300.0  # 30 s on a core of its own; four times that beside a bu
 _OFF_SECONDS = 120.0
 _ASK_SECONDS = 5.0  # for an agent that is there to answer
 _LOOK_SECONDS = 0.2
+_POLL_SECONDS = 0.05
 _UP = {"running", "degraded"}  # degraded: it is up, and a unit has failed, which a test may be about
 _ENVIRONMENT = ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LC_ALL=C.UTF-8"]
 
@@ -138,7 +139,7 @@ class VirtualMachine(Guest):
     @property
     def couple_command(self) -> list[str]:
         """What a vCenter runs, with a verb behind it, to have something done to this machine."""
-        return ["env", f"PYTHONPATH={_CHECKOUT}", sys.executable, "-m", "lab.vm.hypervisor", str(self.directory)]
+        return ["env", f"PYTHONPATH={_CHECKOUT}", sys.executable, "-m", "lab.vm", str(self.directory)]
 
     @property
     def process(self) -> Process | None:
@@ -167,10 +168,11 @@ class VirtualMachine(Guest):
             "path": argv[0], "arg": list(argv[1:]), "env": _ENVIRONMENT, "capture-output": True,
             "input-data": base64.b64encode(stdin).decode(),
         }  # fmt: skip
-        with agent(self._agent, seconds) as guest:
-            ended = _ended(guest, guest.ask("guest-exec", order)["pid"], seconds)
-        if ended is None:
-            raise subprocess.TimeoutExpired(argv, seconds)
+        try:
+            with agent(self._agent, seconds) as guest:
+                ended = _ended(guest, guest.ask("guest-exec", order)["pid"])
+        except TookTooLong as error:
+            raise subprocess.TimeoutExpired(argv, seconds) from error
         out, err = (base64.b64decode(ended.get(name, "")).decode(errors="replace") for name in ("out-data", "err-data"))
         return subprocess.CompletedProcess(argv, ended.get("exitcode", -ended.get("signal", 0)), out, err)
 
@@ -271,12 +273,10 @@ class VirtualMachine(Guest):
             raise LabError(f"{self.name} did not take its repositories: {done.stderr.strip()}")
 
 
-def _ended(guest: Wire, pid: int, seconds: float) -> Mapping[str, Any] | None:
-    """How a command ended; None when it had not after `seconds`."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+def _ended(guest: Wire, pid: int) -> Mapping[str, Any]:
+    """How a command ended, once it has."""
+    while True:
         told: Mapping[str, Any] = guest.ask("guest-exec-status", {"pid": pid})
         if told["exited"]:
             return told
-        time.sleep(_LOOK_SECONDS / 4)
-    return None
+        time.sleep(_POLL_SECONDS)

@@ -19,6 +19,10 @@ from lab.errors import LabError
 _START_OF_ANSWER = b"\xff"  # what guest-sync-delimited begins its answer with; no JSON in UTF-8 has it
 
 
+class TookTooLong(LabError):
+    """The machine is there, and has not answered in time."""
+
+
 @dataclass(slots=True)
 class Wire:
     """One connection; `deadline` is when (monotonic) it has had its time."""
@@ -31,7 +35,7 @@ class Wire:
         """What a command returns.
 
         Raises:
-            LabError: it was refused, or nobody answers.
+            LabError: it was refused, or the machine went off. TookTooLong: the connection has had its time.
         """
         self.send(command, arguments)
         while True:
@@ -43,30 +47,31 @@ class Wire:
 
     def send(self, command: str, arguments: Mapping[str, Any] | None = None, before: bytes = b"") -> None:
         order = {"execute": command, **({"arguments": dict(arguments)} if arguments else {})}
-        try:
-            self.link.settimeout(self._left())
+        with self._in_time():
             self.link.sendall(before + json.dumps(order).encode() + b"\n")
-        except OSError as error:
-            raise LabError(f"{command}: the machine does not listen ({error})") from error
 
     def read_until(self, mark: bytes) -> bytes:
-        """What comes before the next `mark`."""
+        """What comes before the next `mark`; raises as `ask` does."""
         while mark not in self.rest:
-            try:
-                self.link.settimeout(self._left())
+            with self._in_time():
                 more = self.link.recv(1 << 16)
-            except OSError as error:
-                raise LabError(f"the machine does not answer ({error})") from error
             if not more:
                 raise LabError("the machine went off")
             self.rest += more
         before, _, self.rest = self.rest.partition(mark)
         return before
 
-    def _left(self) -> float:
+    @contextmanager
+    def _in_time(self) -> Iterator[None]:
         if (left := self.deadline - time.monotonic()) <= 0:
-            raise TimeoutError("it took too long")
-        return left
+            raise TookTooLong("the machine does not answer")
+        self.link.settimeout(left)
+        try:
+            yield
+        except TimeoutError as error:
+            raise TookTooLong("the machine does not answer") from error
+        except OSError as error:
+            raise LabError(f"the machine went off ({error})") from error
 
 
 @contextmanager
@@ -98,7 +103,7 @@ def agent(path: Path, seconds: float) -> Iterator[Wire]:
     """The guest's agent, once it has shown that it answers us and no earlier client.
 
     Raises:
-        LabError: the machine is off, or its agent does not answer in time.
+        LabError: the machine is off. TookTooLong: its agent does not answer; it may not be up yet.
     """
     with _wire(path, seconds) as wire:
         number = secrets.randbelow(1 << 31)
