@@ -30,9 +30,9 @@ def free_port(address: str) -> int:
             return port
 
 
-def greeting(address: str, port: int, *, say: bytes = b"") -> bytes:
-    """The first bytes a server sends after `say`; empty when it does not answer within a second."""
-    with contextlib.suppress(OSError), socket.create_connection((address, port), timeout=_TRY_SECONDS) as link:
+def greeting(address: str, port: int, *, say: bytes = b"", seconds: float = _TRY_SECONDS) -> bytes:
+    """The first bytes a server sends after `say`; empty when it does not answer within a second, or `seconds`."""
+    with contextlib.suppress(OSError), socket.create_connection((address, port), timeout=seconds) as link:
         if say:
             link.sendall(say)
         return link.recv(256)

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.process import Process, end, spawn
+from lab.errors import LabError
+from lab.process import Process, end, spawn, tail, wait_until
 from lab.tools import Tool
 from lab.vm.wire import monitor
 
@@ -34,16 +35,20 @@ class Hypervisor:
         self._definition.write_text(json.dumps(definition), encoding="utf-8")
 
     def on(self) -> None:
-        """Switch it on, without waiting for anything; does nothing when it is on.
+        """Switch it on, without waiting for its guest; does nothing when it is on.
 
         Raises:
-            LabError: QEMU is missing, or ended at once.
+            LabError: QEMU is missing, or refused what it was given.
         """
         with self._alone():
             if self.process is None:
                 known = json.loads(self._definition.read_text(encoding="utf-8"))
                 process = spawn(known["argv"], mark=Path(known["mark"]), log=self.log)
                 process.save(self._record)
+                wait_until(lambda: self._listens() or not process.alive(), _MONITOR_SECONDS)
+                if not process.alive():
+                    self._cut()
+                    raise LabError(f"QEMU did not start:\n{tail(self.log)}")
 
     def off(self) -> None:
         """Cut its power; its disk keeps what had reached it."""
@@ -124,6 +129,13 @@ class Hypervisor:
     @property
     def _record(self) -> Path:
         return self.directory / "machine.process"
+
+    def _listens(self) -> bool:
+        try:
+            with monitor(self.socket, _MONITOR_SECONDS):
+                return True
+        except LabError:
+            return False
 
     def _cut(self) -> None:
         if (running := self.process) is not None:

@@ -22,7 +22,7 @@ from lab.machines.disk import machine_id, personalise
 from lab.machines.guest import Guest
 from lab.machines.packages import INSIDE
 from lab.machines.scenarios import Scenario
-from lab.process import Process, end, marked, tail, wait_until
+from lab.process import Process, tail, wait_until
 from lab.sockets import free_port, greeting
 from lab.tools import Tool
 from lab.vcenter.build import cache_directory
@@ -34,10 +34,10 @@ from lab.vm.wire import TookTooLong, Wire, agent
 _CHECKOUT = Path(__file__).resolve().parents[2]
 _GUEST_ADDRESS = ("10.0.2.15", 22)  # where QEMU's own network has its one guest (customize.sh), and its sshd
 _MEMORY = "512M"
-_READY_SECONDS = 300.0  # 30 s on a core of its own; four times that beside a busy test run
+_READY_SECONDS = 600.0  # 30 s on a core of its own; ten times that on a machine that has other things to do
 _OFF_SECONDS = 120.0
-_ASK_SECONDS = 5.0  # for an agent that is there to answer
-_LOOK_SECONDS = 0.2
+_ASK_SECONDS = 20.0  # for one that is there to answer
+_LOOK_SECONDS = 0.5
 _POLL_SECONDS = 0.05
 _UP = {"running", "degraded"}  # degraded: it is up, and a unit has failed, which a test may be about
 _ENVIRONMENT = ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LC_ALL=C.UTF-8"]
@@ -63,16 +63,15 @@ class VirtualMachine(Guest):
         """Switch it on and wait until it is up; does nothing when it runs.
 
         Raises:
-            LabError: its image could not be made, QEMU is missing, or it did not come up within five minutes.
+            LabError: its image could not be made, QEMU is missing, or it did not come up within ten minutes.
         """
         self.launch()
         return self.await_ready()
 
     def launch(self) -> None:
-        """Switch it on without waiting for it: `await_ready` must follow."""
+        """Switch it on without waiting for it: `await_ready` must follow. QEMU lets no two machines have one disk."""
         if self.process is not None:
             return
-        end(marked(self.owner), ask=False)  # what a lost record would let live on, on the same disk
         self.port = self.port or free_port(self.address)
         made = image.prepare((self.cache or cache_directory()).resolve())
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -87,7 +86,7 @@ class VirtualMachine(Guest):
         """Wait until it has booted and its sshd greets.
 
         Raises:
-            LabError: it did not within five minutes, or it went off. It is off afterwards.
+            LabError: it did not within ten minutes, or it went off. It is off afterwards.
         """
         stage = self._await_other_than("coming")
         if stage != "up":
@@ -177,23 +176,24 @@ class VirtualMachine(Guest):
         return subprocess.CompletedProcess(argv, ended.get("exitcode", -ended.get("signal", 0)), out, err)
 
     def _await_other_than(self, stage: str) -> str:
-        """The first other stage; this one when five minutes have gone by."""
+        """The first other stage; this one when ten minutes have gone by."""
         deadline = time.monotonic() + _READY_SECONDS
         while (found := self._stage()) == stage and time.monotonic() < deadline:
             time.sleep(_LOOK_SECONDS)
         return found
 
     def _stage(self) -> Literal["coming", "up", "lost"]:
-        """Where it is on its way up; the cheap question first."""
+        """Where it is on its way up. Its sshd is asked last, and given time: each try costs it more than a second."""
         if self.process is None:
             return "lost"
-        if not greeting(self.address, self.port).startswith(b"SSH-2.0-"):
-            return "coming"
         try:
             state = self.run(["systemctl", "is-system-running"], seconds=_ASK_SECONDS).stdout.strip()
         except (LabError, subprocess.TimeoutExpired):
             return "coming"
-        return "up" if state in _UP else "coming"
+        if state not in _UP:
+            return "coming"
+        greets = greeting(self.address, self.port, seconds=_ASK_SECONDS).startswith(b"SSH-2.0-")
+        return "up" if greets else "coming"
 
     def _booted_since(self, before: str) -> bool:
         try:
