@@ -20,7 +20,7 @@ from lab.errors import LabError
 from lab.keys import client_key
 from lab.machines import Machine
 from lab.machines.base import BACKUP_TOOLS
-from lab.machines.machine import cut_power
+from lab.machines.hypervisor import cut_power
 from lab.mail import MailSink
 from lab.redis import RedisServer
 from lab.restic import ResticRepository
@@ -185,7 +185,7 @@ class Parts:
     def end_hosts(self) -> None:
         """End all hosts at once, as a power cut would."""
         stop_all([server for server in self.servers.values() if isinstance(server, SshServer)])
-        cut_power([server for server in self.servers.values() if isinstance(server, Machine)])
+        cut_power([server.hypervisor for server in self.servers.values() if isinstance(server, Machine)])
 
     def keep_ports(self) -> None:
         """Remember the ports that the servers took."""

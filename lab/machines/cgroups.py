@@ -7,12 +7,15 @@ same on both; on the second kind of host it has no controllers, and only limits 
 
 import hashlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from lab.errors import LabError
 from lab.process import wait_until
 
 _EMPTY_SECONDS = 5.0
+_FREEZE_SECONDS = 5.0
 
 
 def of(directory: Path) -> Path:
@@ -23,6 +26,25 @@ def of(directory: Path) -> Path:
     """
     digest = hashlib.sha256(str(directory).encode()).hexdigest()[:12]
     return _hierarchy() / f"ronde-lab-{digest}"
+
+
+@contextmanager
+def frozen(group: Path) -> Iterator[None]:
+    """Let nothing of a group run for so long, as a hypervisor stuns its machine; nothing for one that is off.
+
+    Raises:
+        LabError: it still ran after five seconds.
+    """
+    if not group.exists():
+        yield
+        return
+    (group / "cgroup.freeze").write_text("1", encoding="ascii")
+    try:
+        if not wait_until(lambda: "frozen 1" in (group / "cgroup.events").read_text(encoding="ascii"), _FREEZE_SECONDS):
+            raise LabError(f"{group} does not stand still")
+        yield
+    finally:
+        (group / "cgroup.freeze").write_text("0", encoding="ascii")
 
 
 def remove(group: Path) -> None:

@@ -1,11 +1,13 @@
 """A Debian that is looked after from outside: what holds of a machine in namespaces and of one under QEMU alike."""
 
 import subprocess
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lab.errors import LabError
+from lab.hypervisor import command_of
 from lab.identity import Identity
 from lab.machines.packages import Archive
 from lab.machines.scenarios import Scenario, known_scenario
@@ -26,6 +28,11 @@ class Guest(Identity, ABC):
     @abstractmethod
     def await_reboot(self, before: str) -> "Guest":
         """Wait until it is up under another boot id than `before`; raises as `await_ready` does."""
+
+    @property
+    def couple_command(self) -> list[str]:
+        """What a vCenter runs, with a verb behind it, to have something done to this machine."""
+        return command_of(type(self).__module__.rpartition(".")[0], sys.executable, self.directory)
 
     @property
     @abstractmethod

@@ -19,11 +19,12 @@ from types import TracebackType
 from typing import Literal, Self
 
 from lab.errors import LabError
-from lab.machines import base, cgroups
+from lab.machines import base
 from lab.machines.disk import Disk, personalise
 from lab.machines.guest import Guest
+from lab.machines.hypervisor import Hypervisor
 from lab.machines.watcher import STAYS_DOWN
-from lab.process import MARK, Process, end, spawn_module, tail, wait_until
+from lab.process import MARK, Process, tail, wait_until
 from lab.sockets import free_port, greeting
 from lab.vcenter.build import cache_directory
 
@@ -66,7 +67,6 @@ class Machine(Guest):
             return
         if os.geteuid() != 0:
             raise LabError(f"{self.name} is a machine of its own, and only root can start one")
-        self.kill()  # what a lost record would let live on: two machines on one disk would destroy it
         self.port = self.port or free_port(self.address)
         system = base.prepare((self.cache or cache_directory()).resolve(), self.packages)
         self.root.mkdir(parents=True, exist_ok=True)
@@ -74,11 +74,8 @@ class Machine(Guest):
         disk = Disk(self.directory / "disk", system)
         disk.prepare()
         personalise(disk, self, self.sudoers)
-        self.log.unlink(missing_ok=True)
-        watcher = spawn_module(
-            "lab.machines.watcher", str(self.directory), str(system), self.name, mark=self.owner, log=self.log
-        )
-        watcher.save(self.directory / "machine.process")
+        self.hypervisor.define(system, self.name, self.owner)
+        self.hypervisor.on()
 
     def await_ready(self) -> "Machine":
         """Wait until the machine has booted and its sshd greets.
@@ -108,7 +105,7 @@ class Machine(Guest):
 
     def kill(self) -> None:
         """Cut its power; its disk keeps what was written."""
-        cut_power([self])
+        self.hypervisor.off()
 
     def restart(self) -> "Machine":
         """Cut its power and switch it on again: the quick way to a new boot, for a change of keys or of sshd."""
@@ -142,19 +139,23 @@ class Machine(Guest):
         return Path("/root")
 
     @property
+    def hypervisor(self) -> Hypervisor:
+        return Hypervisor(self.directory)
+
+    @property
     def process(self) -> Process | None:
         """What keeps the machine going (`lab.machines.watcher`), while it is on or reboots."""
-        return Process.load(self.directory / "machine.process")
+        return self.hypervisor.process
 
     @property
     def init(self) -> Process | None:
         """The machine's first process, as it is numbered outside."""
-        return Process.load(self.directory / "init.process")
+        return self.hypervisor.init
 
     @property
     def log(self) -> Path:
         """What was said before systemd took over."""
-        return self.directory / "machine.log"
+        return self.hypervisor.log
 
     @property
     def boot_id(self) -> str:
@@ -207,14 +208,3 @@ class Machine(Guest):
         if self.init is None:
             return "(it is off)"
         return self.run(["journalctl", "--boot", "--priority=notice", "--lines=15", "--no-pager"]).stdout
-
-
-def cut_power(machines: Sequence[Machine]) -> None:
-    """End machines with all that runs on them, all at the same instant."""
-    watchers = [process for machine in machines if (process := machine.process) is not None]
-    inits = [process for machine in machines if (process := machine.init) is not None]
-    end([*watchers, *inits], ask=False)
-    for machine in machines:
-        cgroups.remove(cgroups.of(machine.directory))
-        for record in ("machine.process", "init.process"):
-            (machine.directory / record).unlink(missing_ok=True)

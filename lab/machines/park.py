@@ -7,7 +7,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from lab.keys import client_key
-from lab.machines.machine import Machine, cut_power
+from lab.machines.hypervisor import cut_power
+from lab.machines.machine import Machine
 
 
 @dataclass
@@ -58,4 +59,4 @@ class MachinePark:
 
     def close(self) -> None:
         """Cut the power of all machines."""
-        cut_power(list(self.machines.values()))
+        cut_power([machine.hypervisor for machine in self.machines.values()])

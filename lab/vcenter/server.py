@@ -255,6 +255,10 @@ class VCenterServer:
     def remove_vm(self, name: str) -> None:
         self._order(op="remove-machine", vm=name)
 
+    def snapshots(self, vm: str) -> list[str]:
+        """The names of a machine's snapshots, each before those that were taken upon it."""
+        return [str(name) for name in self._order(op="snapshots", vm=vm) or ()]  # type: ignore[attr-defined] # a list
+
     def rename(self, vm: str, name: str) -> None:
         self._order(op="rename", vm=vm, name=name)
 

@@ -1,8 +1,8 @@
 """The side of a virtual machine that a vCenter has to do with: its power, and snapshots of its disk.
 
-The lab's vCenter reaches it by a command (`__main__`). A snapshot is one of the disk alone, as those are
-that Ronde orders: taken of a running machine, it is what a power cut at that instant would have left on the disk, and
-the way back ends with the machine off.
+Fulfils `lab.hypervisor.Hypervisor`; the lab's vCenter reaches it by a command (`__main__`). A snapshot is one of the
+disk alone, as those are that Ronde orders: of a running machine it is what a power cut at that instant would have
+left on the disk, and the way back ends with the machine off.
 """
 
 import fcntl

@@ -8,7 +8,6 @@ import base64
 import io
 import shlex
 import subprocess
-import sys
 import tarfile
 import time
 from collections.abc import Mapping, Sequence
@@ -31,7 +30,6 @@ from lab.vm.hypervisor import DISK, Hypervisor
 from lab.vm.seed import Seed
 from lab.vm.wire import TookTooLong, Wire, agent
 
-_CHECKOUT = Path(__file__).resolve().parents[2]
 _GUEST_ADDRESS = ("10.0.2.15", 22)  # where QEMU's own network has its one guest (customize.sh), and its sshd
 _MEMORY = "512M"
 _READY_SECONDS = 600.0  # 30 s on a core of its own; ten times that on a machine that has other things to do
@@ -134,11 +132,6 @@ class VirtualMachine(Guest):
     @property
     def hypervisor(self) -> Hypervisor:
         return Hypervisor(self.directory)
-
-    @property
-    def couple_command(self) -> list[str]:
-        """What a vCenter runs, with a verb behind it, to have something done to this machine."""
-        return ["env", f"PYTHONPATH={_CHECKOUT}", sys.executable, "-m", "lab.vm", str(self.directory)]
 
     @property
     def process(self) -> Process | None:

@@ -62,6 +62,11 @@ func (f *front) carryOut(o order) (interface{}, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.Op == "snapshots" {
+		f.world.RLock()
+		defer f.world.RUnlock()
+		return snapshotNames(machine), nil
+	}
 	act, known := mechanical[o.Op]
 	if !known {
 		return nil, fmt.Errorf("unknown order %q", o.Op)
@@ -291,4 +296,18 @@ func unset(entity mo.Reference, property string) error {
 
 func seconds(count float64) time.Duration {
 	return time.Duration(count * float64(time.Second))
+}
+
+// snapshotNames are the names of all snapshots, each before those upon it.
+func snapshotNames(vm *simulator.VirtualMachine) []string {
+	names := []string{}
+	var walk func(nodes []types.VirtualMachineSnapshotTree)
+	walk = func(nodes []types.VirtualMachineSnapshotTree) {
+		for _, node := range nodes {
+			names = append(names, node.Name)
+			walk(node.ChildSnapshotList)
+		}
+	}
+	walk(rootList(vm))
+	return names
 }

@@ -9,7 +9,7 @@ import pytest
 
 from lab.keys import client_key
 from lab.machines import Machine
-from lab.machines.machine import cut_power
+from lab.machines.hypervisor import cut_power
 
 MakeMachine = Callable[..., Machine]
 
@@ -57,4 +57,4 @@ def make(tmp_path: Path, network: str, key: Path) -> Iterator[MakeMachine]:
         return made[-1]
 
     yield one
-    cut_power(made)
+    cut_power([machine.hypervisor for machine in made])

@@ -1,7 +1,6 @@
 """A patch run of a machine that is a VM on a vCenter: a snapshot before, kept or gone back to; and hosts without one.
 
-The machine is real, the vCenter is the simulator: a revert there brings nothing back here, so that only what was asked
-of it is held against what should have been, in runs that leave the packages as they were.
+The machine is real, the vCenter is the simulator, and what is done to the VM there happens to the machine here.
 """
 
 from collections.abc import Iterator
@@ -29,6 +28,7 @@ def vm(server: VCenterServer, patcher: Patcher) -> Iterator[str]:
     """The machine's VM, which has another name than the host."""
     name = f"vm-{next(NUMBERS)}"
     server.add_vm(name)
+    server.couple(name, patcher.machine.couple_command)
     server.forget_calls()
     patcher.office.vcenter(server)
     patcher.office.hosts[HOST]["vm"] = name
@@ -57,6 +57,7 @@ def test_a_snapshot_is_taken_before_and_kept_for_the_janitor(patcher: Patcher, s
     server.skew(3 * 3600)
     swept = step(patcher.office.do("vsphere/sweep-snapshots", "vc1"))
     assert swept.facts["removed"] == [f"{vm}: {taken['name']}"]
+    assert server.snapshots(vm) == []
 
 
 def test_a_run_that_was_told_to_take_none_says_so(patcher: Patcher, server: VCenterServer, vm: str) -> None:
@@ -97,10 +98,13 @@ def test_a_host_that_is_no_machine_there_is_patched_without(patcher: Patcher, se
 
 
 def test_a_failed_run_goes_back_when_it_was_told_to(patcher: Patcher, server: VCenterServer, vm: str) -> None:
-    with offered(patcher.machine, "failing-preinst"):
+    before = patcher.machine.boot_id
+    with offered(patcher.machine, "failing-postinst", "simple-update"):
         job = patcher.do(revert="on-failure")
-    found = step(job)
-    assert (job.state, found.facts["state"]) == (JobState.FAILED, "reverted")
+        found = step(job)
+        assert (job.state, found.facts["state"]) == (JobState.FAILED, "reverted"), found.reason
+        assert [patcher.version(name) for name in ("lab-postinst", "lab-simple")] == ["ii 1.0-1", "ii 1.0-1"]
+    assert patcher.machine.boot_id != before
     assert asked(server) == {"CreateSnapshot_Task": 1, "RevertToSnapshot_Task": 1, "PowerOnVM_Task": 1}
     assert events(job)[-3:] == ["fail", "begin", "succeed"]
     assert "patch-reverted" in rules(job)
@@ -130,6 +134,7 @@ def test_a_vcenter_that_loses_its_reply_leaves_one_snapshot(patcher: Patcher, se
         job = patcher.do()
     assert job.state is JobState.SUCCEEDED
     assert asked(server) == {"CreateSnapshot_Task": 1}
+    assert len(server.snapshots(vm)) == 1
 
 
 def test_a_vcenter_that_is_away_keeps_the_host_as_it_is(patcher: Patcher, server: VCenterServer, vm: str) -> None:
