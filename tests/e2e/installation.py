@@ -9,17 +9,16 @@ import json
 import os
 import pwd
 import shutil
-import signal
 import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 from ruamel.yaml import YAML
 
@@ -29,138 +28,21 @@ from lab.process import MARK, end, marked
 from lab.process import Process as LabProcess
 from lab.redis import RedisServer
 from lab.sshd import SshServer
-from ronde.adapters.ledger import SqlLedger
 from ronde.adapters.queue import make_app
 from ronde.model.inventory import Schedule
-from ronde.model.records import CheckRecord, JobRecord, MailRecord, OccurrenceRecord, RunRecord, Scope
-from ronde.model.run import JobState
 from ronde.model.schedule import definition
+from tests.e2e.hosts import DUMP, GATE, Host
+from tests.e2e.processes import Process, poll
+from tests.e2e.reading import CLIENT, SCOPE, Reading
 
-T = TypeVar("T")
-CLIENT = "commune"
-SCOPE = Scope.of(CLIENT)
+__all__ = ["CLIENT", "RONDE", "SCOPE", "Host", "Installation", "Process", "poll"]
+
 PYTHON = sys.executable
 ROOT = Path(__file__).resolve().parents[2]
-DUMP = (
-    "--\n-- PostgreSQL database dump\n--\n\n"
-    + "".join(f"INSERT INTO marchés VALUES ({number}, 'ligne {number}');\n" for number in range(200))
-    + "--\n-- PostgreSQL database dump complete\n--\n\n"
-)
-_GATE = 'ForceCommand echo >> {asked}; while [ -e {hold} ]; do sleep 0.1; done; exec sh -c "$SSH_ORIGINAL_COMMAND"'
-
-
-def poll(question: Callable[[], T | None], *, within: float, what: str) -> T:
-    """The first truthy answer; fails the test, telling what it waited for, when there is none in time."""
-    deadline = time.monotonic() + within
-    while True:
-        answer = question()
-        if answer:
-            return answer
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not within {within:.0f} s: {what}")
-        time.sleep(0.1)
 
 
 @dataclass
-class Process:
-    """One process that a test started, with what it said in `log`."""
-
-    name: str
-    popen: subprocess.Popen[bytes]
-    log: Path
-
-    @property
-    def alive(self) -> bool:
-        return self.popen.poll() is None
-
-    @property
-    def pid(self) -> int:
-        return self.popen.pid
-
-    def kill(self) -> None:
-        """kill -9, and wait until the kernel has buried it."""
-        self.popen.kill()
-        self.popen.wait(10)
-
-    def freeze(self) -> None:
-        self.popen.send_signal(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        self.popen.send_signal(signal.SIGCONT)
-
-    def stop(self, patience: float = 30) -> int:
-        """Ask it to end, and wait; the exit status.
-
-        Raises:
-            AssertionError: it did not end in time.
-        """
-        self.popen.terminate()
-        return self.wait(patience)
-
-    def wait(self, patience: float) -> int:
-        """Wait for its end; the exit status."""
-        try:
-            return self.popen.wait(patience)
-        except subprocess.TimeoutExpired:
-            raise AssertionError(f"{self.name} did not end within {patience:.0f} s:\n{self.said_last()}") from None
-
-    def says(self, words: str, *, within: float = 30) -> None:
-        """Wait until it has said these words.
-
-        Raises:
-            AssertionError: it ended, or the time was over, before it said them.
-        """
-        poll(lambda: self.said(words) or not self.alive, within=within, what=f"{self.name} says {words!r}")
-        assert self.said(words), f"{self.name} ended:\n{self.said_last()}"
-
-    def said(self, words: str) -> bool:
-        return words in self.log.read_text(errors="replace")
-
-    def said_last(self, lines: int = 30) -> str:
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
-
-
-@dataclass
-class Host:
-    """A real SSH server with one fresh, whole dump on it."""
-
-    server: SshServer
-    dump: Path
-
-    @property
-    def _hold(self) -> Path:
-        return self.server.directory / "hold"
-
-    @property
-    def _asked(self) -> Path:
-        return self.server.directory / "asked"
-
-    def hold(self) -> None:
-        """Sit on every command from now on, and count them anew."""
-        self._asked.unlink(missing_ok=True)
-        self._hold.touch()
-
-    def release(self) -> None:
-        """Carry out what was held."""
-        self._hold.unlink(missing_ok=True)
-
-    def asked(self, times: int = 1, *, within: float = 30) -> None:
-        """Wait until so many commands have arrived since `hold`; held ones included."""
-        what = f"{self.server.name} is asked {times} times"
-        poll(lambda: self._asked.exists() and self._asked.stat().st_size >= times, within=within, what=what)
-
-    def running(self) -> list[LabProcess]:
-        """Whatever runs on this host on behalf of somebody: sessions, and what they left behind."""
-        listener = self.server.process
-        return [process for process in marked(self.server.owner) if process != listener]
-
-    def files(self) -> set[str]:
-        """Every file of the host's own."""
-        return {str(path) for path in self.server.root.rglob("*")} | {str(path) for path in self.dump.parent.iterdir()}
-
-
-@dataclass
-class Installation:
+class Installation(Reading):
     """One Ronde with its own inventory, ledger, broker and hosts; everything it started ends with it.
 
     Attributes:
@@ -170,10 +52,8 @@ class Installation:
         embedded: whether to leave the broker to `ronde up`.
     """
 
-    directory: Path
     address: str = "127.0.0.1"
     hosts: dict[str, Host] = field(default_factory=dict)
-    processes: list[Process] = field(default_factory=list)
     schedules: dict[str, Any] = field(default_factory=dict)
     more: dict[str, str] = field(default_factory=dict)
     embedded: bool = False
@@ -183,12 +63,12 @@ class Installation:
     entries: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         self.directory.mkdir(parents=True, exist_ok=True)
         self.broker = RedisServer(self.directory / "redis", self.address)
         self.mail = MailSink(self.directory / "mail")
         self.resources = ExitStack()
         self._key, self.public_key = client_key(self.directory)
-        self._ledger: SqlLedger | None = None
         self._mark = self.directory / "ronde"  # what its own processes are known by
 
     def __enter__(self) -> Self:
@@ -202,7 +82,7 @@ class Installation:
     def add_host(self, name: str, **options: Any) -> Host:
         """Another host; its options are those of the lab's `SshServer`."""
         home = self.directory / "hosts" / name
-        gate = _GATE.format(asked=home / "asked", hold=home / "hold")
+        gate = GATE.format(asked=home / "asked", hold=home / "hold")
         server = SshServer(name, home, self.address, authorized_keys=[self.public_key], extra_config=[gate], **options)
         self.resources.enter_context(server)
         dump = home / "dumps" / "mairie.sql"
@@ -405,81 +285,10 @@ class Installation:
 
     # -- what came of it
 
-    @property
-    def ledger(self) -> SqlLedger:
-        """The same ledger, opened by the test itself."""
-        if self._ledger is None:
-            (self.directory / "data").mkdir(mode=0o700, exist_ok=True)
-            self._ledger = SqlLedger(f"sqlite:///{self.directory / 'data' / 'ledger.db'}")
-            self._ledger.upgrade()
-        return self._ledger
-
-    def runs(self) -> Sequence[RunRecord]:
-        return self.ledger.runs(SCOPE, since=datetime.now(UTC) - timedelta(hours=1), limit=500)
-
-    def run(self, reference: str) -> RunRecord:
-        return self.ledger.run(SCOPE, reference)
-
-    def job(self, reference: str) -> JobRecord:
-        """The only job of a run."""
-        (job,) = self.run(reference).jobs
-        return job
-
-    def events(self, reference: str) -> list[str]:
-        """What happened to a run and its jobs, in order."""
-        return [event.action for event in self.run(reference).events]
-
-    def occurrences(self, schedule: str) -> list[OccurrenceRecord]:
-        now = datetime.now(UTC)
-        found = self.ledger.occurrences(SCOPE, since=now - timedelta(hours=12), until=now + timedelta(minutes=2))
-        return [occurrence for occurrence in found if occurrence.schedule == schedule]
-
-    def checks(self) -> Sequence[CheckRecord]:
-        """The newest check of every subject, as a report would read them."""
-        now = datetime.now(UTC)
-        return self.ledger.latest_checks(SCOPE, since=now - timedelta(hours=1), until=now)
-
-    def mails(self) -> Sequence[MailRecord]:
-        return self.ledger.mails(SCOPE, since=datetime.now(UTC) - timedelta(hours=1))
-
-    def finished(self, reference: str, *, within: float = 40) -> RunRecord:
-        """The run once it has ended."""
-
-        def ended() -> RunRecord | None:
-            record = self.run(reference)
-            return record if record.finished_at else None
-
-        try:
-            return poll(ended, within=within, what=f"run {reference[:8]} ends")
-        except AssertionError as error:
-            raise AssertionError(f"{error}\n{self.run(reference)}\n{self.events(reference)}\n{self._logs()}") from None
-
-    def busy(self, reference: str) -> list[JobRecord]:
-        """The jobs of a run that are in a worker's hands."""
-        return [job for job in self.run(reference).jobs if job.state is JobState.RUNNING]
-
-    def holder(self, reference: str) -> Process:
-        """The worker that holds the only job of a run."""
-        (job,) = poll(lambda: self.busy(reference), within=30, what="the job runs")
-        pid = int(job.worker.split(":")[1])
-        return next(process for process in self.processes if process.pid == pid)
-
-    def _logs(self) -> str:
-        return "\n".join(f"-- {process.name}\n{process.said_last()}" for process in self.processes)
-
     def show(self, reference: str) -> dict[str, Any]:
         """`ronde show --json`, as another program reads it."""
         value: dict[str, Any] = json.loads(self.ronde("show", reference, "--json", check=True).stdout)
         return value
-
-    def roll_calls(self, count: int) -> None:
-        """Wait for so many more roll calls."""
-        for _ in range(count):
-            last = self.ledger.health(datetime.now(UTC)).last_roll_call
-            poll(lambda now=last: self._called_since(now), within=30, what="another roll call")  # type: ignore[misc]  # bound now
-
-    def _called_since(self, then: datetime | None) -> bool:
-        return self.ledger.health(datetime.now(UTC)).last_roll_call != then
 
     def status(self) -> dict[str, Any]:
         """`ronde status --json`."""
@@ -497,8 +306,7 @@ class Installation:
         for process in self.processes:
             process.popen.wait(10)
         end(self.left(), ask=False)
-        if self._ledger is not None:
-            self._ledger.close()
+        super().close()
         self.mail.stop()
         self.broker.kill()
         self.resources.close()
