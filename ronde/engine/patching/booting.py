@@ -1,8 +1,6 @@
 """The reboot of a run: only if it is needed and wanted, ordered once, and believed by the boot id."""
 
 from collections.abc import Callable
-from datetime import timedelta
-from typing import Final
 
 from ronde.engine.patching.course import Course
 from ronde.engine.procedure.reboots import ORDER, Arrival, away_and_back
@@ -17,8 +15,6 @@ from ronde.model.patch.reboot import Reboot, Signal, reboot_needed
 from ronde.model.patch.thresholds import critical, unknown, warning
 from ronde.model.patch.transaction import PatchEvent
 from ronde.model.patch.words import brings_kernel
-
-WITHIN: Final = timedelta(minutes=15)  # for a host to come back
 
 
 def reboot_due(course: Course) -> PatchEvent:
@@ -70,7 +66,7 @@ def rebooting(course: Course) -> PatchEvent:
     key = Key(stage.job.claim.job, f"{stage.step.id}.reboot", stage.job.claim.attempt)
     launch = Launch(key, reboot_command(become=not course.root), limit=ORDER, sudo=not course.root)
     try:
-        passage = away_and_back(stage, str(course.journal["boot_before"]), WITHIN, launch)
+        passage = away_and_back(stage, str(course.journal["boot_before"]), course.options.within, launch)
     except CannotDetach as error:
         course.tell(critical("patch-reboot-failed", f"The reboot could not be ordered: {error.message}"))
         return PatchEvent.NOT_BEGUN
@@ -78,6 +74,8 @@ def rebooting(course: Course) -> PatchEvent:
         course.note(boot_now=passage.boot.id, kernel_now=passage.boot.kernel)
         stage.say(passage.words)
         return PatchEvent.SUCCEED
+    if passage.end is Arrival.AWAY:
+        course.note(back=False)
     course.tell(critical("patch-reboot-failed", f"After the reboot was ordered: {passage.words}."))
     ends = {Arrival.REFUSED: PatchEvent.NOT_BEGUN, Arrival.UNTOLD: PatchEvent.LOSE}
     return ends.get(passage.end, PatchEvent.FAIL)

@@ -166,7 +166,9 @@ class Course:
 
 def options_of(stage: Stage) -> Options:
     """What the step is told; raises InputError when its words mean nothing."""
-    words = {name: stage.text(name) for name in ("policy", "reboot", "snapshot", "revert", "bake", "approved")}
+    words = {
+        name: stage.text(name) for name in ("policy", "reboot", "snapshot", "revert", "bake", "within", "approved")
+    }
     allow = stage.content["allow"]
     globs = {"exclude": stage.content["exclude"], "new": allow["new"], "remove": allow["remove"]}
     return read_options(words, {name: " ".join(map(stage.fill, listed)) for name, listed in globs.items()})

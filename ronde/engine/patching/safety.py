@@ -178,7 +178,7 @@ def _as_before(course: Course) -> PatchEvent:
     if isinstance(boot, str):
         course.tell(unknown("patch-outcome-unknown", f"The machine was taken back, and does not answer: {boot}"))
         return PatchEvent.FAIL
-    course.note(boot_reverted=boot.id)
+    course.note(boot_reverted=boot.id, back=True)
     state = state_of(course.tool)
     if isinstance(state, Finding):
         course.tell(state)

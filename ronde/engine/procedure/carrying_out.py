@@ -214,7 +214,9 @@ class Undertaking:
         if end.state is JobState.NEEDS_HUMAN:
             advice = "Look at the target: what was begun may be half done. Until then nothing else changes it."
             return JobOutcome(end.state, checks, Trouble("needs-human", said, advice, permanent=True))
-        return JobOutcome(end.state, checks, Trouble("step-failed", said, permanent=True))
+        away = because is not None and because.facts.get("back") is False  # it was rebooted, and is not there
+        code = Unreachable.code if away else "step-failed"
+        return JobOutcome(end.state, checks, Trouble(code, said, permanent=True))
 
 
 def _acts(move: Do) -> bool:

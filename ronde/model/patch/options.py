@@ -38,7 +38,7 @@ class Options:
     """What a run is told.
 
     Attributes:
-        bake: how long the snapshot is kept.
+        bake: how long the snapshot is kept; `within`: how long the host may be away for its reboot.
         approved: id of the run whose plan for this host was looked at; empty when the policy alone decides.
     """
 
@@ -47,6 +47,7 @@ class Options:
     snapshot: SnapshotPolicy = SnapshotPolicy.AUTO
     revert: RevertPolicy = RevertPolicy.NEVER
     bake: timedelta = timedelta(hours=24)
+    within: timedelta = timedelta(minutes=15)
     approved: str = ""
 
 
@@ -54,7 +55,7 @@ def read_options(words: Mapping[str, str], globs: Mapping[str, str]) -> Options:
     """The options behind the texts of a playbook.
 
     Args:
-        words: `policy`, `reboot`, `snapshot`, `revert`, `bake` (`24h`, or seconds), `approved`.
+        words: `policy`, `reboot`, `snapshot`, `revert`, `bake` and `within` (`24h`, or seconds), `approved`.
         globs: `exclude`, `new`, `remove`: globs apart by blanks or commas.
 
     Raises:
@@ -71,6 +72,7 @@ def read_options(words: Mapping[str, str], globs: Mapping[str, str]) -> Options:
         snapshot=_choice(SnapshotPolicy, "snapshot", words),
         revert=_choice(RevertPolicy, "revert", words),
         bake=_bake(words["bake"]),
+        within=_within(words["within"]),
         approved=words["approved"].strip(),
     )
 
@@ -87,10 +89,21 @@ def _globs(text: str) -> tuple[str, ...]:
 
 
 def _bake(text: str) -> timedelta:
-    try:
-        span = timedelta(seconds=int(text)) if text.isdecimal() else parse_duration(text)
-    except (ValueError, OverflowError) as error:
-        raise InputError(f"bake: {error}") from error
+    span = _span("bake", text)
     if not timedelta() < span <= LONGEST_BAKE:
         raise InputError("bake: a snapshot is kept for 72 hours at most")
     return span
+
+
+def _within(text: str) -> timedelta:
+    span = _span("within", text)
+    if span <= timedelta():
+        raise InputError("within: a host needs some time for a reboot")
+    return span
+
+
+def _span(name: str, text: str) -> timedelta:
+    try:
+        return timedelta(seconds=int(text)) if text.isdecimal() else parse_duration(text)
+    except (ValueError, OverflowError) as error:
+        raise InputError(f"{name}: {error}") from error

@@ -221,6 +221,7 @@ class PatchAction(Entry):
         revert: `on-failure` goes back to that snapshot when the host is worse afterwards, which loses whatever was
             written since; with `never` a person decides.
         bake: how long the snapshot is kept; at most 72 hours.
+        within: how long the host may be away for its reboot.
         approved: id of the run whose plan for this host has been looked at: exactly that is done, or nothing.
     """
 
@@ -230,6 +231,7 @@ class PatchAction(Entry):
     snapshot: Filled = "auto"
     revert: Filled = "never"
     bake: Filled = "24h"
+    within: Filled = "15m"
     allow: PatchAllowance = PatchAllowance()
     approved: Filled = ""
 

@@ -94,7 +94,10 @@ class Play:
             if isinstance(outcome, RondeError):
                 raise outcome
             if state is S.REBOOTING:
-                course.note(boot_before="1" * 36, boot_now="2" * 36)
+                gone = outcome is E.FAIL
+                course.note(boot_before="1" * 36, **({"back": False} if gone else {"boot_now": "2" * 36}))
+            if state is S.REVERTING and outcome is E.SUCCEED:
+                course.note(back=True)
             return outcome
 
         return play
@@ -162,6 +165,21 @@ def test_each_end_is_told_for_what_it_is(
     play: Callable[..., Play], changes: dict[str, PatchEvent], expected: tuple[JobState, StepState, str]
 ) -> None:
     assert told(play(**changes).do()) == expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({}, "unreachable"),
+        ({"REVERT_DUE": E.BEGIN}, "step-failed"),  # the snapshot brought it back
+        ({"REBOOTING": E.SUCCEED, "CHECKING": E.WORSE}, "step-failed"),
+    ],
+)
+def test_a_host_that_stays_away_after_its_reboot_is_unreachable(
+    play: Callable[..., Play], changes: dict[str, PatchEvent], code: str
+) -> None:
+    job = play(**{"REBOOT_DUE": E.BEGIN, "REBOOTING": E.FAIL, **changes}).do()
+    assert (job.state, job.trouble and job.trouble.code) == (JobState.FAILED, code)
 
 
 SCRIPTS = st.fixed_dictionaries(

@@ -30,7 +30,8 @@ from ronde.model.patch.thresholds import unknown
 from ronde.model.patch.words import left_words, plan_words
 
 WORDS = {
-    "policy": "security", "reboot": "if-needed", "snapshot": "auto", "revert": "never", "bake": "24h", "approved": "",
+    "policy": "security", "reboot": "if-needed", "snapshot": "auto", "revert": "never", "bake": "24h", "within": "15m",
+    "approved": "",
 }  # fmt: skip
 GLOBS = {"exclude": "", "new": "", "remove": ""}
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=1, max_size=12)
@@ -45,6 +46,7 @@ def test_options_are_read_from_texts() -> None:
     assert (options.policy.new, options.policy.removals) == ((*KERNELS, "lib*"), ("old",))
     assert (options.reboot, options.snapshot) == (RebootPolicy.IF_NEEDED, SnapshotPolicy.AUTO)
     assert (options.revert, options.bake) == (RevertPolicy.NEVER, timedelta(hours=2))
+    assert options.within == timedelta(minutes=15)
 
 
 @pytest.mark.parametrize(
@@ -57,6 +59,8 @@ def test_options_are_read_from_texts() -> None:
         ("bake", "soon", "bake"),
         ("bake", "73h", "72 hours at most"),
         ("bake", "0", "72 hours at most"),
+        ("within", "at once", "within"),
+        ("within", "0", "some time"),
     ],
 )
 def test_what_means_nothing_is_refused(name: str, value: str, told: str) -> None:
