@@ -11,6 +11,7 @@ from functools import cached_property, lru_cache
 from importlib.metadata import version
 from pathlib import Path
 
+import structlog
 from celery import Celery, signals
 
 from ronde.adapters.clock import SystemClock
@@ -38,10 +39,13 @@ from ronde.model.check import Check
 from ronde.model.errors import InputError, InventoryError, QueueError
 from ronde.model.inventory import Inventory
 from ronde.model.playbook import Named
+from ronde.model.records import Scope
 from ronde.ports import Feed, Queue
+from ronde.reports.alert import alerts_of
 from ronde.reports.sending import night_period, night_report
 from ronde.settings import Settings, load_settings
 
+log = structlog.get_logger(__name__)
 LOOK_EVERY = 1.0  # seconds between two looks of a worker at the inventory's files
 
 
@@ -157,6 +161,7 @@ class Services:
             holding=self.holding,
             feed=self.feed,
             publisher=self.publisher,
+            alert=self.alert,
             report=self.write_report,
             mark_key=self.mark_key,
             tuning=Tuning(settings.lease, settings.resend_after, settings.retry_delays),
@@ -172,6 +177,26 @@ class Services:
         """
         settings = self.settings
         return self.secrets.read(settings.mark_key or own_mark_key(settings.data_dir / "mark.key"))
+
+    def alert(self, run: str) -> None:
+        """Tell the technicians of the changes of a run that went wrong; each is queued once, and sent at once.
+
+        Raises:
+            LedgerError: it could not be asked or told; the next look at the run tells it.
+        """
+        try:
+            inventory = self.inventories.current()
+        except InventoryError:
+            return  # nobody is known who could be told
+        if not inventory.provider.alerts:
+            return
+        found, now = self.ledger.gone_wrong(Scope(frozenset(inventory.clients)), run), self.clock.now()
+        mails, unusable = alerts_of(found, inventory, now)
+        for error in unusable:
+            log.error("a technician cannot be told", error=str(error))
+        if mails and self.ledger.post(mails, now):
+            with suppress(QueueError):  # the roll call delivers what this message would have hurried along
+                self.queue.deliver()
 
     def write_report(self, order: ReportOrder) -> Check:
         """Write a client's report, queue it, and hurry it along.

@@ -58,7 +58,7 @@ def roll_call(engine: Engine, beat: str) -> RollCall:
     engine.ledger.beat_seen(beat, now)
     reaped = engine.ledger.reap(now)
     for run in dict.fromkeys([*reaped, *engine.ledger.unfinished(now)]):
-        engine.ledger.advance(run, now)
+        _move_on(engine, run)
     fired, missed = _fire_everything(engine)
     sent = send_due(engine)
     _deliver(engine)
@@ -91,9 +91,15 @@ def send_due(engine: Engine, run: str | None = None) -> int:
 
 def advance(engine: Engine, run: str) -> bool:
     """Move a run on after one of its jobs ended: its own state, and whatever got a free place now."""
-    ended = engine.ledger.advance(run, engine.clock.now())
+    ended = _move_on(engine, run)
     send_due(engine)
     return ended
+
+
+def _move_on(engine: Engine, run: str) -> bool:
+    """What went wrong is told before the run is moved on: a death in between has it told again, and not never."""
+    engine.alert(run)
+    return engine.ledger.advance(run, engine.clock.now())
 
 
 def _fire_everything(engine: Engine) -> tuple[int, int]:

@@ -44,6 +44,7 @@ class Engine:
         feed: where live output is read; `publisher` where steps speak.
         worker: this process's name in the ledger, `host:pid:role`.
         keys: makes login keys.
+        alert: tells the technicians at once of the changes of a run (its id) that went wrong; each is told once.
         report: writes a report, queues it for every contact that receives it, and says how that went.
         mark_key: the key that signs our snapshots; raises SecretError when it cannot be read.
         pause: waits some seconds; only used between tries to reach the ledger.
@@ -62,6 +63,7 @@ class Engine:
     holding: Holding
     feed: Feed
     publisher: Publisher
+    alert: Callable[[str], None]
     report: Callable[[ReportOrder], Check]
     mark_key: Callable[[], bytes]
     tuning: Tuning

@@ -118,6 +118,7 @@ MAIL_CHANGES: Mapping[tuple[MailState, MailEvent], MailState] = {
 
 JOB_UNBEGUN = frozenset({JobState.HELD, JobState.WAITING, JobState.QUEUED})
 JOB_OPEN = JOB_UNBEGUN | {JobState.RUNNING}
+JOB_GONE_WRONG = frozenset({JobState.FAILED, JobState.CRASHED, JobState.LOST, JobState.NEEDS_HUMAN})
 RUN_OPEN = frozenset({RunState.PENDING_APPROVAL, RunState.QUEUED, RunState.RUNNING})
 
 

@@ -46,6 +46,9 @@ class Archive(Protocol):
     def jobs(self, scope: Scope, *, since: datetime, until: datetime) -> Sequence[JobRecord]:
         """Jobs created in the span, oldest first, without checks: what ran, and what came to no result."""
 
+    def gone_wrong(self, scope: Scope, run: str) -> Sequence[JobRecord]:
+        """The jobs of a run that were to change something and came to no good end, in the order of its plan."""
+
     def occurrences(self, scope: Scope, *, since: datetime, until: datetime) -> Sequence[OccurrenceRecord]:
         """What was due in the span and what became of it, oldest first."""
 

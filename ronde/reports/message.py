@@ -48,14 +48,8 @@ def freeze(rendered: Rendered, envelope: Envelope, contact: Contact, now: dateti
     recipient = address(contact.name, contact.email)
     sender = address(provider.name, provider.sender)
     key = mail_key(client.client, KIND, envelope.period.key, envelope.revision, recipient.addr_spec)
-    message = EmailMessage(policy=_POLICY)
-    message["Date"] = format_datetime(now)
-    message["Message-ID"] = identity = _message_id(envelope, key, sender.domain)
-    message["From"] = sender
-    message["To"] = recipient
-    message["Reply-To"] = address(provider.name, provider.reply_to or provider.sender)
-    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answer comes back
-    message["X-Auto-Response-Suppress"] = "All"  # the same, for Exchange
+    identity = _message_id(envelope, key, sender.domain)
+    message = headed(provider, recipient, identity, now)
     message.set_content(rendered.text)
     message.add_alternative(rendered.html, subtype="html")
     message["Content-Language"] = envelope.language  # last: a header of this kind set before would move into the text
@@ -68,11 +62,28 @@ def freeze(rendered: Rendered, envelope: Envelope, contact: Contact, now: dateti
         sender=sender.addr_spec,
         subject=rendered.subject,
         message_id=identity,
-        raw=_subject(rendered.subject) + message.as_bytes(),
+        raw=subject_field(rendered.subject) + message.as_bytes(),
     )
 
 
-def _subject(subject: str) -> bytes:
+def headed(provider: Provider, recipient: Address, identity: str, now: datetime) -> EmailMessage:
+    """A message of the provider's to one person, still without its subject and its text.
+
+    Raises:
+        InputError: an address of the provider's cannot be used in a mail header.
+    """
+    message = EmailMessage(policy=_POLICY)
+    message["Date"] = format_datetime(now)
+    message["Message-ID"] = identity
+    message["From"] = address(provider.name, provider.sender)
+    message["To"] = recipient
+    message["Reply-To"] = address(provider.name, provider.reply_to or provider.sender)
+    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answer comes back
+    message["X-Auto-Response-Suppress"] = "All"  # the same, for Exchange
+    return message
+
+
+def subject_field(subject: str) -> bytes:
     """The subject as a header field, encoded as a whole.
 
     EmailMessage encodes word by word and loses blanks where it folds between two encoded words.

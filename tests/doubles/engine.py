@@ -139,7 +139,7 @@ class Surroundings:
     """Everything around one engine, for a test to move and to break.
 
     Attributes:
-        spoken: what steps said as they went.
+        spoken: what steps said as they went; `alerts`: the runs of which technicians were told what went wrong.
         work: what a job comes to: it returns the job's check, or raises what goes wrong.
         pauses: how long the engine waited before it tried the ledger again; waiting moves the clock.
     """
@@ -153,6 +153,7 @@ class Surroundings:
     secrets: ScriptedSecrets = field(default_factory=ScriptedSecrets)
     keys: NumberedKeys = field(default_factory=NumberedKeys)
     work: Callable[[ReportOrder], Check] = good_check
+    alerts: list[str] = field(default_factory=list)
     pauses: list[float] = field(default_factory=list)
     delays: tuple[timedelta, ...] = (timedelta(seconds=30), timedelta(seconds=60))
 
@@ -173,6 +174,7 @@ class Surroundings:
             holding=holding,
             feed=self.feed,
             publisher=self.spoken,
+            alert=self.alerts.append,
             report=self._report,
             mark_key=lambda: b"a key that signs snapshots",
             tuning=Tuning(LEASE, RESEND_AFTER, self.delays),

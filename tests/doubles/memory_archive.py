@@ -20,7 +20,7 @@ from ronde.model.records import (
     RunRecord,
     Scope,
 )
-from ronde.model.run import RUN_OPEN, JobState, MailState
+from ronde.model.run import JOB_GONE_WRONG, RUN_OPEN, JobState, MailState, Policy
 from tests.doubles.memory_store import JobRow, RunRow, Store
 
 
@@ -85,6 +85,14 @@ class MemoryArchive(Store):
             steps=tuple(self._steps_of(job)) if whole else (),
             ring=job.plan.place.ring if job.plan.place else None,
         )
+
+    def gone_wrong(self, scope: Scope, run: str) -> Sequence[JobRecord]:
+        with self._lock:
+            return [
+                self._job_record(job, whole=False, plan=False)
+                for job in self._jobs_of(run)
+                if scope.holds(job.client) and job.plan.policy is Policy.AT_MOST_ONCE and job.state in JOB_GONE_WRONG
+            ]
 
     def _steps_of(self, job: JobRow) -> list[StepRecord]:
         order = [step.id for section in job.plan.sections().values() for step in section]

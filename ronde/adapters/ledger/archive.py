@@ -44,7 +44,7 @@ from ronde.model.records import (
     RunRecord,
     Scope,
 )
-from ronde.model.run import RUN_OPEN, JobState
+from ronde.model.run import JOB_GONE_WRONG, RUN_OPEN, JobState, Policy
 
 _SHOWN = 5  # candidates named when a beginning fits several runs
 _HEX = frozenset("0123456789abcdef")
@@ -117,6 +117,16 @@ class SqlArchive(Part):
         )
         with self._db.read() as connection:
             return [job_record(row, with_plan=True) for row in connection.execute(wanted)]
+
+    def gone_wrong(self, scope: Scope, run: str) -> Sequence[JobRecord]:
+        wanted = (
+            select(*_LISTED_JOB)
+            .where(jobs.c.run_id == run, within(jobs.c.client, scope), jobs.c.policy == Policy.AT_MOST_ONCE.value)
+            .where(among(jobs.c.state, JOB_GONE_WRONG))
+            .order_by(jobs.c.position)
+        )
+        with self._db.read() as connection:
+            return [job_record(row) for row in connection.execute(wanted)]
 
     def occurrences(self, scope: Scope, *, since: datetime, until: datetime) -> Sequence[OccurrenceRecord]:
         wanted = (

@@ -52,7 +52,8 @@ def facts_of(course: Course) -> dict[str, Json]:
     kept = course.journal
     names = (
         "manager", "documented", "plan", "digest", "security", "left", "pending_reboot", "done", "failed", "reboot",
-        "boot_before", "boot_now", "back", "kernel_before", "kernel_now", "failing_probes", "failing_probes_after", "probes",
+        "boot_before", "boot_now", "back", "kernel_before", "kernel_now", "failing_probes", "failing_probes_after",
+        "probes",
     )  # fmt: skip
     facts: dict[str, Json] = {name: kept[name] for name in names if name in kept}
     taken = kept.get("taken")

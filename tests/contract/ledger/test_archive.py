@@ -6,8 +6,8 @@ import pytest
 
 from ronde.model.errors import InputError
 from ronde.model.plan import Occurrence
-from ronde.model.records import Scope, evidence_digest
-from ronde.model.run import RunState
+from ronde.model.records import JobOutcome, Scope, Trouble, evidence_digest
+from ronde.model.run import JobState, RunState
 from ronde.model.verdict import Verdict
 from ronde.ports import Hint, Ledger
 from tests.contract.ledger.making import (
@@ -18,6 +18,7 @@ from tests.contract.ledger.making import (
     OTHER,
     at,
     bad,
+    change,
     check,
     deferred,
     done,
@@ -193,3 +194,17 @@ def test_many_clients_may_be_asked_for_at_once(ledger: Ledger) -> None:
     wide = Scope(frozenset({"acme", *(f"client-{n}" for n in range(2000))}))
     assert len(ledger.latest_checks(wide, since=NOW, until=at(1))) == 1
     assert len(ledger.runs(wide, since=NOW)) == 1
+
+
+def test_what_went_wrong_of_a_run_is_its_changes_that_came_to_no_good_end(ledger: Ledger) -> None:
+    plans = [change(target="a"), change(target="b"), change("other", "c"), job(target="d")]
+    good, bad_end, others, read = started(ledger, *plans)
+    failed = JobOutcome(JobState.FAILED, (), Trouble("unreachable", "it did not come back"))
+    ledger.record(good, done(), at(1))
+    assert ledger.gone_wrong(BOTH, good.run) == []
+    for claim in (bad_end, others, read):
+        ledger.record(claim, failed, at(2))
+    assert [record.target.name for record in ledger.gone_wrong(BOTH, good.run)] == ["b", "c"]
+    (found,) = ledger.gone_wrong(ACME, good.run)
+    assert (found.id, found.state, found.trouble) == (bad_end.job, JobState.FAILED, failed.trouble)
+    assert ledger.gone_wrong(ACME, "0" * 32) == []

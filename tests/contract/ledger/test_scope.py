@@ -9,7 +9,8 @@ import pytest
 
 from ronde.model.errors import InputError
 from ronde.model.plan import AwaitedApproval
-from ronde.model.records import Scope
+from ronde.model.records import JobOutcome, Scope
+from ronde.model.run import JobState
 from ronde.ports import Archive, Ledger, Orders
 from tests.contract.ledger.making import (
     NOW,
@@ -43,6 +44,8 @@ def night(ledger: Ledger) -> dict[str, str]:
     (acting,) = started(ledger, change())
     ledger.keep_step(acting, begun("restart"), at(1))
     ledger.record(acting, done(check()), at(2))
+    (failing,) = started(ledger, change(target="failing"))
+    ledger.record(failing, JobOutcome(JobState.FAILED), at(2))
     (holding,) = started(ledger, change())
     held = ledger.create_run(replace(order(change()), approval=AwaitedApproval("destructive", at(600))), NOW)
     ringed_run, paused = (ledger.create_run(ringed(["a"], ["b"]), at(3)) for _ in range(2))
@@ -53,6 +56,7 @@ def night(ledger: Ledger) -> dict[str, str]:
         "open": run,
         "held": held,
         "holding": holding.run,
+        "failing": failing.run,
         "ringed": ringed_run,
         "paused": paused,
     }
@@ -64,6 +68,7 @@ QUESTIONS: dict[str, Callable[[Ledger, Scope, dict[str, str]], Any]] = {
     "latest_checks": lambda ledger, scope, _: ledger.latest_checks(scope, since=at(-9), until=at(9)),
     "history": lambda ledger, scope, _: ledger.history(scope, "srv", ["restic"], before=at(9)),
     "jobs": lambda ledger, scope, _: ledger.jobs(scope, since=at(-9), until=at(9)),
+    "gone_wrong": lambda ledger, scope, night: ledger.gone_wrong(scope, night["failing"]),
     "occurrences": lambda ledger, scope, _: ledger.occurrences(scope, since=at(-9), until=at(9)),
     "evidence": lambda ledger, scope, night: ledger.evidence(scope, night["job"]),
     "mails": lambda ledger, scope, _: ledger.mails(scope, since=at(-9)),

@@ -149,3 +149,20 @@ def test_clients_do_not_stand_in_each_others_way(around: Surroundings) -> None:
     roll_call(engine, "beat")
     around.hands.move(600)
     assert roll_call(engine, "beat") == RollCall(fired=1, missed=1, sent=1)
+
+
+def test_technicians_are_told_before_a_run_is_moved_on_and_by_the_roll_call_where_its_message_was_lost(
+    around: Surroundings,
+) -> None:
+    engine = around.engine()
+    around.schedules(night=night())
+    roll_call(engine, "beat")
+    around.hands.move(600)
+    roll_call(engine, "beat")
+    (run,) = around.runs()
+    work(engine, around.queue.hints.popleft())
+    assert around.alerts == []
+    roll_call(engine, "beat")
+    assert around.alerts == [run.id]
+    advance(engine, run.id)
+    assert around.alerts == [run.id] * 2
