@@ -63,6 +63,12 @@ def _all() -> Iterator[Scenario]:
         security=True,
     )
     yield Scenario(
+        "slow-update",
+        "it takes three seconds to be configured: time for something to happen meanwhile",
+        (Deb("lab-slow", "1.0-1"),),
+        (Deb("lab-slow", "1.1-1", scripts={"postinst": "sleep 3"}),),
+    )
+    yield Scenario(
         "conffile-change",
         "the update brings another configuration file than the one an administrator has changed: dpkg asks",
         (Deb("lab-conffile", "1.0-1", files={_CONF: "limit = 10\n"}),),
