@@ -35,7 +35,6 @@ Reopen = Callable[[Signal], Shell]
 _T = TypeVar("_T")
 _SLICE = 0.5  # seconds between two looks at the signal while we pause
 _MISREADINGS = 3  # answers in a row that are not understood, before that is taken for good
-_LAST_WORDS = 60.0  # seconds we try to reach a host to end a command there
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +46,7 @@ class Pace:
         most: bytes of each stream fetched at once.
         grace: seconds granted beyond the command's own limit before we end it; also for getting it started.
         ending: seconds between asking a command to end and killing it, when it is we who end it.
+        last_words: seconds we try to reach a host to end a command there.
         delays: seconds before each next try to reach the host; the last one for ever.
     """
 
@@ -54,6 +54,7 @@ class Pace:
     most: int = 1024 * 1024
     grace: float = 120.0
     ending: int = 10
+    last_words: float = 60.0
     delays: tuple[float, ...] = (0.5, 1.0, 2.0, 5.0, 10.0)
 
 
@@ -207,7 +208,7 @@ class Carrier:
         """
         signal = _Ending(self._signal)
         self._drop()
-        deadline = self._monotonic() + _LAST_WORDS
+        deadline = self._monotonic() + self._pace.last_words
         told: Look | None = None
         while told is None and self._monotonic() < deadline:
             told = self._ask(stop_question(trip.launch, self._pace.ending), parse_look, signal)

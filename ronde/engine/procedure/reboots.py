@@ -14,13 +14,13 @@ from ronde.facts.boot import Boot, boot_question, parse_boot
 from ronde.facts.reading import Unreadable
 from ronde.facts.units import failed_question, parse_failed
 from ronde.model.check import Json
-from ronde.model.detached import Launch, Standing
+from ronde.model.detached import Carried, Launch, Standing
 from ronde.model.errors import Fenced, HostKeyChanged, HostKeyMissing, RemoteError
 from ronde.model.units import format_duration, parse_duration
 
 _EVERY: Final = 2.0  # seconds between two looks at a host that is away
 ORDER: Final = 60  # seconds that ordering it may take; it returns within one
-_LAST_LOOKS: Final = timedelta(seconds=60)  # for a host that came back and is still starting
+_LOOKED_FOR: Final = timedelta(seconds=60)  # a host that does not answer the order, and one that is still starting
 # Where there is no need, nothing is done; a host that cannot tell is not believed to need none.
 _NEEDED: Final = (
     "for f in /run/reboot-required /var/run/reboot-required; do "
@@ -102,14 +102,16 @@ def away_and_back(stage: Stage, before: str, within: timedelta, order: Launch) -
         Fenced, Cancelled, CommandTimeout: as `Signal.check`. CannotDetach: it was not ordered.
     """
     engine = stage.job.engine
+    began = engine.clock.now()
     stage.say("rebooting")
-    found = carry(stage, replace(order, limit=ORDER), Pace(grace=within.total_seconds()))
+    found = _ordered(stage, order, min(within, _LOOKED_FOR))
     if found.standing is Standing.FENCED:
         raise Fenced(found.why)
     if found.standing is Standing.ENDED and found.exit_status not in (0, None) and not found.timed_out:
         said = found.stderr.decode("utf-8", "replace").strip()[-200:]
         return Passage(Arrival.REFUSED, f"the host refused to reboot: {said}")
-    ends = engine.clock.now() + (within if found.standing is Standing.ENDED else _LAST_LOOKS)
+    spare = timedelta(0) if found.standing is Standing.ENDED else min(within, _LOOKED_FOR)
+    ends = max(began + within, engine.clock.now() + spare)
     seen = found.why or "it has not been seen since"
     while True:
         boot = _look(stage)
@@ -125,6 +127,16 @@ def away_and_back(stage: Stage, before: str, within: timedelta, order: Launch) -
     if found.standing is Standing.ABSENT:
         return Passage(Arrival.UNTOLD, f"whether the reboot was ordered is not known: {seen}")
     return Passage(Arrival.AWAY, f"it did not come back within {format_duration(within)}: {seen}")
+
+
+def _ordered(stage: Stage, order: Launch, patience: timedelta) -> Carried:
+    """What became of the order. It takes the link with it, so that its end is seldom seen and not waited for long.
+
+    The limit of one by sudo stands in sudoers, and is not ours to shorten.
+    """
+    seconds = patience.total_seconds()
+    limit = ORDER if order.sudo else max(1, int(min(ORDER, seconds)))
+    return carry(stage, replace(order, limit=limit), Pace(grace=seconds, last_words=seconds))
 
 
 def _look(stage: Stage) -> Boot | Passage | str:

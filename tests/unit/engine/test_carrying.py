@@ -243,6 +243,15 @@ def test_at_the_deadline_it_is_ended() -> None:
     assert carried.stdout == OUT[: host.said]
 
 
+@pytest.mark.parametrize("last_words", [60.0, 600.0])
+def test_a_host_that_is_gone_is_given_up_once_the_last_words_are_said(last_words: float) -> None:
+    host = Host(chain(["", "", ""], repeat("shut")), looks_until_end=float("inf"))
+    carried = host.carrier(pace=replace(PACE, last_words=last_words)).carry(LAUNCH)
+    assert (host.starts, host.told, carried.standing) == (1, 0, Standing.UNKNOWN)
+    given_up = LAUNCH.limit + PACE.grace
+    assert given_up + last_words <= host.clock - 1000 < given_up + last_words + 60
+
+
 def test_an_adopted_command_keeps_the_limit_it_was_started_with() -> None:
     host = Host(by=1, fence=1, standing=Standing.RUNNING, age=500, looks_until_end=float("inf"))
     assert host.carry(seen=True).timed_out
