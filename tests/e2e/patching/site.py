@@ -108,9 +108,9 @@ class Site:
         return done.stdout.strip()
 
     @contextmanager
-    def crew(self, *names: str) -> Iterator[list[Process]]:
+    def crew(self, *names: str, threads: int = 4) -> Iterator[list[Process]]:
         """Workers that do the work for as long as the context; one more may be put into the list."""
-        crew = self.ronde.start_workers(*names, queues="work", threads=4)
+        crew = self.ronde.start_workers(*names, queues="work", threads=threads)
         try:
             yield crew
         finally:
