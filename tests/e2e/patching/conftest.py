@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from lab.hypervisor import Hypervisor
 from lab.machines import MachinePark
 from lab.vcenter import VCenterServer
 from tests.e2e.installation import CLIENT, Installation
@@ -23,13 +22,12 @@ def whole_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with (
         MachinePark(folder / "machines", NAMES, own_network()) as park,
         server as vcenter,
-        Hypervisor(vcenter) as hypervisor,
         Installation(folder / "ronde") as ronde,
     ):
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(prepared, park.machines.values()))
         _furnish(ronde, vcenter)
-        yield Site(ronde, park, vcenter, hypervisor)
+        yield Site(ronde, park, vcenter)
 
 
 def _furnish(ronde: Installation, vcenter: VCenterServer) -> None:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lab.hypervisor import Hypervisor
 from lab.machines import Machine, MachinePark
 from lab.vcenter import VCenterServer
 from ronde.model.records import JobRecord
@@ -57,7 +56,6 @@ class Site:
     ronde: Installation
     park: MachinePark
     vcenter: VCenterServer
-    hypervisor: Hypervisor
     waiting: dict[str, set[str]] = field(default_factory=dict)
 
     def look_after(self, *names: str, **of_each: dict[str, Any]) -> list[Machine]:
@@ -92,7 +90,7 @@ class Site:
         if vm in self.vcenter.machines():
             self.vcenter.remove_vm(vm)
         self.vcenter.add_vm(vm)
-        self.hypervisor.add(vm, machine)
+        self.vcenter.couple(vm, machine.couple_command)
         self.vcenter.forget_calls()
 
     def order(self, playbook: str, *, on: Sequence[str] = (), **parameters: str) -> str:
