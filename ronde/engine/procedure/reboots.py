@@ -25,8 +25,8 @@ _LOOKED_FOR: Final = timedelta(seconds=60)  # a host that does not answer the or
 _NEEDED: Final = (
     "for f in /run/reboot-required /var/run/reboot-required; do "
     '[ -e "$f" ] && { cat "$f" "$f.pkgs" 2>/dev/null; exit 10; }; '
-    "done; if command -v needs-restarting >/dev/null; then needs-restarting -r >/tmp/ronde-nr.$$ 2>&1; r=$?; "
-    "cat /tmp/ronde-nr.$$; rm -f /tmp/ronde-nr.$$; [ $r -eq 1 ] && exit 10; fi; exit 0"
+    "done; if command -v needs-restarting >/dev/null; then said=$(needs-restarting -r 2>&1); r=$?; "
+    """printf '%s\\n' "$said"; [ $r -eq 1 ] && exit 10; fi; exit 0"""
 )
 
 
