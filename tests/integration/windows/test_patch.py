@@ -1,10 +1,11 @@
 """A Windows host patched through a real sshd, ordered as a technician orders it. Not verified on Windows."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from ronde.engine.patching import proving
+from ronde.engine.patching import course, proving
 from ronde.engine.patching.windows import booting
 from ronde.facts.patch import windows as facts
 from ronde.model.procedure import StepState
@@ -113,17 +114,18 @@ def test_a_restart_that_is_put_off_is_told_and_nothing_is_restarted(desk: Desk) 
 
 
 def test_an_sshd_that_comes_and_goes_is_no_restart(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(booting, "WITHIN", timedelta(seconds=3))
+    told = course.options_of
+    monkeypatch.setattr(course, "options_of", lambda stage: replace(told(stage), within=timedelta(seconds=3)))
     desk.windows.fate(restarts=False)
     looks: list[str] = []
     seen = booting._seen
 
-    def restarting(course: object) -> object:
+    def restarting(its: object) -> object:
         if not looks:
             desk.server.stop()
             desk.server.start()
         looks.append("look")
-        return seen(course)  # type: ignore[arg-type]  # the course it was given
+        return seen(its)  # type: ignore[arg-type]  # the course it was given
 
     monkeypatch.setattr(booting, "_seen", restarting)
     job = desk.patch()
@@ -131,6 +133,20 @@ def test_an_sshd_that_comes_and_goes_is_no_restart(desk: Desk, monkeypatch: pyte
     assert "it still is in its start of 2026-11-20 03:00 UTC" in step(job).reason
     assert "boot_now" not in step(job).facts
     assert len(desk.windows.log("restart ordered")) == 1
+
+
+def test_a_host_that_does_not_come_back_is_unreachable(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    told, seen = course.options_of, booting._seen
+    monkeypatch.setattr(course, "options_of", lambda stage: replace(told(stage), within=timedelta(seconds=3)))
+
+    def away(its: object) -> object:
+        desk.server.stop()
+        return seen(its)  # type: ignore[arg-type]  # the course it was given
+
+    monkeypatch.setattr(booting, "_seen", away)
+    job = desk.patch()
+    assert (job.state, job.trouble and job.trouble.code) == (JobState.FAILED, "unreachable")
+    assert "it is not back within" in step(job).reason
 
 
 def test_a_restart_that_is_refused_stays_pending(desk: Desk) -> None:

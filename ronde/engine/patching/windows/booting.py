@@ -4,7 +4,7 @@ The order names the start that it is to end, so it may be given again after what
 and goes is still in the start of before, and is waited for.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from ronde.engine.patching.booting import decided
@@ -17,8 +17,8 @@ from ronde.model.patch.health import Health
 from ronde.model.patch.reboot import Signal, reboot_needed
 from ronde.model.patch.thresholds import critical
 from ronde.model.patch.transaction import PatchEvent
+from ronde.model.units import format_duration
 
-WITHIN: Final = timedelta(minutes=45)  # a cumulative update goes on installing while Windows goes down and comes up
 LOOK_EVERY: Final = 10.0
 
 
@@ -78,7 +78,8 @@ def _ordered(course: Course, before: Look) -> Finding | None:
 def _awaited(course: Course, before: Look) -> Look | str:
     """The first look at the host in another start; what was seen instead when its time is over."""
     job = course.stage.job
-    ends = job.engine.clock.now() + WITHIN
+    within = course.options.within
+    ends = job.engine.clock.now() + within
     while True:
         seen = _seen(course)
         if isinstance(seen, Look) and started_since(before, seen):
@@ -86,8 +87,10 @@ def _awaited(course: Course, before: Look) -> Look | str:
         if job.engine.clock.now() >= ends:
             break
         course.pause(LOOK_EVERY)
+    if not isinstance(seen, Look):
+        course.note(back=False)
     words = f"it still is in its start of {seen.boot:%Y-%m-%d %H:%M} UTC" if isinstance(seen, Look) else seen
-    return f"it is not back within {int(WITHIN.total_seconds() / 60)} minutes: {words}"
+    return f"it is not back within {format_duration(within)}: {words}"
 
 
 def _seen(course: Course) -> Look | str:
