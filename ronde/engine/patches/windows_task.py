@@ -87,21 +87,25 @@ def task_id(job: str, step: str, part: str) -> str:
 
 
 def carry(line: Line, task: str, start: Question, patience: float) -> Progress | Finding:
-    """Start a job, or take up the one that is there, and follow it; still running when its time is over.
+    """Start a job, or take up the one that is there, and follow it; raises as `Line.ask`."""
+    begun = parse_progress(line.ask(start), task)
+    return begun if isinstance(begun, Finding) else follow(line, task, patience)
 
-    Raises:
-        As `Line.ask`.
-    """
+
+def follow(line: Line, task: str, patience: float) -> Progress | Finding:
+    """Where a job is once it has ended, or still running when its time is over; raises as `Line.ask`."""
     ends = line.clock.now().timestamp() + patience
-    progress = parse_progress(line.ask(start), task)
-    while isinstance(progress, Progress):
-        progress = parse_progress(line.ask(poll_question(task)), task)
-        if isinstance(progress, Finding) or progress.state is not State.RUNNING:
-            return progress
-        if line.clock.now().timestamp() >= ends:
+    while True:
+        progress = where(line, task)
+        over = line.clock.now().timestamp() >= ends
+        if isinstance(progress, Finding) or progress.state is not State.RUNNING or over:
             return progress
         line.pause(POLL_EVERY)
-    return progress
+
+
+def where(line: Line, task: str) -> Progress | Finding:
+    """Where a job is now; raises as `Line.ask`."""
+    return parse_progress(line.ask(poll_question(task)), task)
 
 
 def result_of(progress: Progress | Finding) -> Result | Finding:
@@ -127,7 +131,7 @@ def search(line: Line, task: str, *, anew: bool = False) -> Result | Finding:
         As `Line.ask`.
     """
     if anew:
-        there = parse_progress(line.ask(poll_question(task)), task)
+        there = where(line, task)
         if isinstance(there, Progress) and there.state not in (State.RUNNING, State.ABSENT):
             clear(line, task)
     found = result_of(carry(line, task, search_question(task), SEARCH_PATIENCE))

@@ -28,12 +28,17 @@ def foresee_patch(stage: Stage) -> Result:
     facts: dict[str, Json] = {**facts_of(course), "would": not found.plan.empty}
     left = left_words(found.left)
     if found.plan.empty:
-        return Result(StepState.SKIPPED, _joined("nothing to do: no update is wanted", left), facts=facts)
+        return Result(
+            StepState.SKIPPED,
+            _joined("nothing to do: no update is wanted", left),
+            facts=facts,
+            findings=course.findings,
+        )
     stopped = beyond(course)
     words = _joined(f"would {found.words}", _pending(course), left, course.caveat, f"plan {found.plan.digest[:8]}")
     if stopped:
         words = f"would stop: {sentences(stopped)} To have exactly this done, give this run as approved. It {words}"
-    return Result(StepState.SKIPPED, words, facts=facts, findings=stopped)
+    return Result(StepState.SKIPPED, words, facts=facts, findings=(*course.findings, *stopped))
 
 
 def _pending(course: Course) -> str:

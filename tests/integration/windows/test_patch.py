@@ -39,6 +39,7 @@ def test_a_dry_run_changes_nothing_and_exactly_its_plan_can_be_approved(desk: De
     assert "would install 1 security update" in step(looked).reason
     assert desk.windows.log("installed") == []
     assert desk.windows.left == []
+    assert "patch-windows-unverified" in rules(looked)
     done = desk.patch(approved=looked.run)
     assert state(done) == "kept"
     assert step(done).facts["digest"] == step(looked).facts["digest"]
@@ -210,6 +211,36 @@ def test_a_task_that_died_leaves_what_came_of_it_to_a_person(desk: Desk) -> None
     assert len(desk.windows.left) == 1, "what the task left is evidence"
 
 
+def on_install(desk: Desk, monkeypatch: pytest.MonkeyPatch, **fate: object) -> None:
+    """From the order to install on, the host's fate is this."""
+
+    def turned(*arguments: object) -> object:
+        desk.windows.fate(**fate)
+        return begun(*arguments)  # type: ignore[arg-type]  # handed on
+
+    begun = facts.install_question
+    monkeypatch.setattr("ronde.engine.patching.windows.applying.install_question", turned)
+
+
+def test_an_installation_that_windows_refuses_to_start_has_touched_nothing(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_install(desk, monkeypatch, denied=True)
+    job = desk.patch()
+    assert (job.state, state(job)) == (JobState.FAILED, "abandoned")
+    assert "patch-denied" in rules(job)
+
+
+def test_a_start_that_answers_with_something_else_may_have_begun_and_is_followed(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_install(desk, monkeypatch, garbled=["start"], garbled_late=True)
+    job = desk.patch()
+    assert len(desk.windows.log("started install")) == 1
+    assert len(desk.windows.log("installed")) == 2
+    assert state(job) == "needs_human", "the search afterwards cannot be started either"
+
+
 def test_a_search_that_fails_plans_nothing(desk: Desk) -> None:
     desk.windows.fate(failed=True)
     job = desk.patch()
@@ -228,15 +259,7 @@ def test_calls_that_hang_are_given_up_and_asked_again(desk: Desk, monkeypatch: p
 
 def test_an_installation_that_does_not_end_is_left_to_a_person(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ronde.engine.patching.windows.applying.INSTALL_LIMIT_S", 0.5)
-    polls = {"polls": 2}
-
-    def endless(*arguments: object) -> object:
-        desk.windows.fate(polls=10_000)
-        return begun(*arguments)  # type: ignore[arg-type]  # handed on
-
-    begun = facts.install_question
-    monkeypatch.setattr("ronde.engine.patching.windows.applying.install_question", endless)
-    desk.windows.fate(**polls)
+    on_install(desk, monkeypatch, polls=10_000)
     job = desk.patch()
     assert job.state is JobState.NEEDS_HUMAN
     assert "patch-outcome-unknown" in rules(job)

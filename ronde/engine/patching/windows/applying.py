@@ -4,10 +4,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from ronde.engine.patches.windows_task import carry, result_of
+from ronde.engine.patches.windows_task import follow, result_of, where
 from ronde.engine.patching.course import Course
 from ronde.engine.patching.windows.asking import MOST_TRIES, line_of, task_of
-from ronde.facts.patch.windows import INSTALL_LIMIT_S, Result, install_question, judge_install, parse_progress
+from ronde.facts.patch.windows import (
+    INSTALL_LIMIT_S,
+    NEVER_RUN,
+    Progress,
+    Result,
+    State,
+    install_question,
+    judge_install,
+    parse_progress,
+)
 from ronde.model.check import Finding, Json
 from ronde.model.patch.outcome import Outcome
 from ronde.model.patch.packages import Package
@@ -47,17 +56,23 @@ def patching(course: Course) -> PatchEvent:
 def _installed(course: Course, turn: int, wanted: Sequence[Package]) -> Result | PatchEvent:
     """What one task left; the event that it comes to when it left nothing."""
     line, task = line_of(course), task_of(course, f"install-{turn}")
-    order = install_question(task, wanted)
-    begun = parse_progress(line.ask(order), task)
-    if isinstance(begun, Finding) and "code" in begun.evidence:  # Windows' own word: it was not started
+    begun = parse_progress(line.ask(install_question(task, wanted)), task)
+    if isinstance(begun, Finding) and _never_begun(where(line, task)):
         course.tell(begun)
         return PatchEvent.NOT_BEGUN if turn == 1 else PatchEvent.FAIL
-    found = result_of(carry(line, task, order, _patience(course)))
+    found = result_of(follow(line, task, _patience(course)))
     if isinstance(found, Result):
         return found
     words = f"What the installation came to cannot be told: {found.message}"
     course.tell(unknown("patch-outcome-unknown", words))
     return PatchEvent.LOSE
+
+
+def _never_begun(progress: Progress | Finding) -> bool:
+    """Whether a start that was refused really started nothing; an earlier one may have."""
+    if isinstance(progress, Finding):
+        return False
+    return progress.state is State.ABSENT or progress.code == NEVER_RUN
 
 
 def _patience(course: Course) -> float:

@@ -29,7 +29,6 @@ LABEL: Final = info(
 
 def auditing(course: Course) -> PatchEvent:
     """`AUDITING`: nothing to do, a frozen plan, or the reason why there is none."""
-    course.tell(LABEL)
     return frozen(course, look_and_plan(course))
 
 
@@ -39,6 +38,7 @@ def look_and_plan(course: Course) -> Planned | tuple[Finding, ...]:
     Raises:
         As `Line.ask`.
     """
+    course.tell(LABEL)
     result = searched(course, "plan")
     if isinstance(result, Finding):
         return (result,)
