@@ -11,15 +11,24 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
+PATIENCE = 3  # times as long as an idle machine needs: a test is about what happens, never about how fast
+
+
 def poll(question: Callable[[], T | None], *, within: float, what: str) -> T:
-    """The first truthy answer; fails the test, telling what it waited for, when there is none in time."""
-    deadline = time.monotonic() + within
+    """The first truthy answer; the test fails, telling what it waited for, when none comes in several times `within`.
+
+    Args:
+        question: asked again and again.
+        within: seconds that an idle machine may take.
+        what: what is waited for.
+    """
+    deadline = time.monotonic() + PATIENCE * within
     while True:
         answer = question()
         if answer:
             return answer
         if time.monotonic() > deadline:
-            raise AssertionError(f"not within {within:.0f} s: {what}")
+            raise AssertionError(f"not within {PATIENCE * within:.0f} s: {what}")
         time.sleep(0.1)
 
 
