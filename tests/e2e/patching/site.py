@@ -37,7 +37,7 @@ def write_playbooks(folder: Path) -> None:
     shipped = (ROOT / "playbooks" / "patch" / "linux.yaml").read_text(encoding="utf-8")
     assert _SHIPPED in shipped
     tried = shipped.replace("limit: 4h", "limit: 4h\nretry: {attempts: 10}")
-    impatient = tried.replace('      bake: "{{ bake }}"', '      bake: "{{ bake }}"\n      within: 4s')
+    impatient = tried.replace('within: "{{ within }}"', "within: 4s")
     assert impatient != tried
     folder.joinpath("patch").mkdir(parents=True)
     for name, text, pace in [(n, tried, n) for n in _PACES] + [("impatient", impatient, "together")]:
