@@ -87,7 +87,7 @@ class Hypervisor:
             if self.process is None:
                 self._image("-d", tag)
             else:
-                self.ask("blockdev-snapshot-internal-delete-sync", device=DISK, name=tag)
+                self.ask("blockdev-snapshot-delete-internal-sync", device=DISK, name=tag)
 
     def tags(self) -> list[str]:
         """The snapshots of its disk, oldest first."""

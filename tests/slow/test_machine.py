@@ -40,6 +40,14 @@ def test_another_object_on_its_directory_finds_it_and_can_stop_it(launched: Virt
     assert not marked(launched.directory)
 
 
+def test_a_snapshot_of_a_running_machine_is_removed_while_it_runs(launched: VirtualMachine) -> None:
+    launched.hypervisor.take("first")
+    launched.hypervisor.take("second")
+    launched.hypervisor.remove("first")
+    assert launched.hypervisor.tags() == ["second"]
+    assert launched.process is not None
+
+
 def test_a_snapshot_of_a_machine_that_is_off_is_one_as_well(launched: VirtualMachine) -> None:
     hypervisor = launched.hypervisor
     hypervisor.take("running")
