@@ -11,7 +11,7 @@ from lab.process import wait_until
 from lab.vm import VirtualMachine
 from ronde.model.records import JobRecord
 from ronde.model.run import JobState
-from tests.integration.patching.conftest import Patcher, offered, rules, step
+from tests.integration.patching.conftest import Patcher, offered, step
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 _PATIENCE = 600.0  # seconds for a script to be reached: the look, the plan and the download come before it
@@ -66,26 +66,12 @@ def cut_and_switch_on(vm: VirtualMachine) -> None:
 
 
 @pytest.mark.parametrize("strike", [cut_and_switch_on, VirtualMachine.reset], ids=["power-cut", "reset"])
-def test_power_that_fails_while_a_package_is_configured_costs_one_attempt(
-    patcher: Patcher, vm: VirtualMachine, strike: Callable[[VirtualMachine], None]
+@pytest.mark.parametrize("script", ["preinst", "postinst"], ids=["unpacking", "configuring"])
+def test_power_that_fails_in_the_middle_of_a_package_costs_one_attempt(
+    patcher: Patcher, vm: VirtualMachine, script: str, strike: Callable[[VirtualMachine], None]
 ) -> None:
     with offered(vm, *SCENARIOS):
-        cut_in(patcher, vm, "postinst", strike)
-        ends_well(patcher, vm)
-
-
-def test_a_package_whose_files_were_being_unpacked_is_named_and_mended_by_one_command(
-    patcher: Patcher, vm: VirtualMachine
-) -> None:
-    """Neither `dpkg --configure -a` nor `apt-get -f install` mends what dpkg wants installed anew (`iHR`)."""
-    with offered(vm, *SCENARIOS):
-        cut_in(patcher, vm, "preinst", cut_and_switch_on)
-        if "R" in patcher.version("lab-hesitant").split()[0]:
-            refused = patch(patcher)
-            assert refused.state is JobState.FAILED
-            assert "patch-interrupted" in rules(refused)
-            assert "lab-hesitant" in patcher.broken()
-            vm.must("apt-get", "--quiet", "--yes", "--reinstall", "install", "lab-hesitant")
+        cut_in(patcher, vm, script, strike)
         ends_well(patcher, vm)
 
 

@@ -40,7 +40,7 @@ class ApkTool(Tool):
     def apply(self, wanted: Wanted, plan: Transaction) -> Fed:
         return fed(apk_run.apply_command(wanted.updates, plan), SHELL, 4)
 
-    def recovery(self, integrity: Integrity) -> tuple[Fed, ...]:  # noqa: ARG002 - the same, whatever is broken
+    def recovery(self, database: Database, integrity: Integrity) -> tuple[Fed, ...]:  # noqa: ARG002 - the same, whatever is broken
         command = apk_run.recovery_command()
         return (fed(command, APK_PROGRAM, len(command.argv)),)
 

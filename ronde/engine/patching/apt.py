@@ -49,10 +49,8 @@ class AptTool(Tool):
         command = apt_run.apply_command(plan)
         return fed(command, APT, command.argv.index("install") + 1)
 
-    def recovery(self, integrity: Integrity) -> tuple[Fed, ...]:  # noqa: ARG002 - the same two, whatever is broken
-        return tuple(
-            fed(command, _PATHS[command.argv[0]], len(command.argv)) for command in apt_run.recovery_commands()
-        )
+    def recovery(self, database: Database, integrity: Integrity) -> tuple[Fed, ...]:  # noqa: ARG002 - packages tell all
+        return tuple(_mending(command) for command in apt_run.recovery_commands(database))
 
     def explain(self, carried: Carried) -> Finding | None:
         return apt_run.explain(_answer(carried))
@@ -72,6 +70,12 @@ class AptTool(Tool):
         if not all(any(fnmatchcase(name, glob) for glob in policy.removals) for name in names):
             return ()
         return tuple(entry.package for entry in database.entries if entry.package.name in names)
+
+
+def _mending(command: Command) -> Fed:
+    """Packages are named only to what installs them anew."""
+    names = "--reinstall" in command.argv
+    return fed(command, _PATHS[command.argv[0]], command.argv.index("install") + 1 if names else len(command.argv))
 
 
 def _answer(carried: Carried) -> Answer:

@@ -31,7 +31,7 @@ def repaired(course: Course, tool: Tool, state: State, when: str) -> State | Fin
     while broken := broken_in(*state):
         tries = int(course.journal.get(begun, 0))
         under_way = tries > int(course.journal.get(ended, 0))
-        commands = tool.recovery(state[1])
+        commands = tool.recovery(*state)
         if not commands or (tries >= MOST_RECOVERIES and not under_way):
             return state
         if not under_way:

@@ -51,7 +51,7 @@ class DnfTool(Tool):
         command = self.runs.apply_command(wanted.updates)
         return fed(command, self.path, command.argv.index("upgrade") + 1)
 
-    def recovery(self, integrity: Integrity) -> tuple[Fed, ...]:
+    def recovery(self, database: Database, integrity: Integrity) -> tuple[Fed, ...]:  # noqa: ARG002 - not packages, but what is left of a run
         return tuple(fed(command, self.path, len(command.argv)) for command in self.runs.recovery_commands(integrity))
 
     def explain(self, carried: Carried) -> Finding | None:
@@ -104,7 +104,7 @@ class ZypperTool(Tool):
         command = zypper_run.apply_command(wanted.updates)
         return fed(command, ZYPPER, command.argv.index("--no-recommends") + 1)
 
-    def recovery(self, integrity: Integrity) -> tuple[Fed, ...]:  # noqa: ARG002 - rpm leaves nothing that could be mended
+    def recovery(self, database: Database, integrity: Integrity) -> tuple[Fed, ...]:  # noqa: ARG002 - rpm leaves nothing that could be mended
         return ()
 
     def explain(self, carried: Carried) -> Finding | None:

@@ -16,9 +16,10 @@ from ronde.facts.detached import sudoers_line
 from ronde.facts.patch.feeding import Fed
 from ronde.model.command import Answer
 from ronde.model.patch.audit import Integrity
-from ronde.model.patch.packages import Package, Transaction
+from ronde.model.patch.packages import Database, Entry, Package, State, Transaction
 
 _ANY = Package("any", "all", "1")
+_HALF = Database((Entry(_ANY, State.BROKEN, "iHR"),))  # with one package of each kind that is mended by itself
 _PLANS = (Transaction(new_dependencies=(_ANY,)), Transaction(new_dependencies=(_ANY,), remove=(_ANY,)))
 
 
@@ -38,7 +39,7 @@ def _orders() -> Iterator[Fed]:
     """Every command that a run may give to sudo, whatever the packages: only the fixed part stands in the line."""
     tool = AptTool(_nobody)
     yield from (tool.apply(Wanted(()), plan) for plan in _PLANS)
-    yield from tool.recovery(Integrity())
+    yield from tool.recovery(_HALF, Integrity())
     marks = tool.marks(_PLANS[0], ())
     if marks is not None:
         yield marks

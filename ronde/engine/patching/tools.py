@@ -103,7 +103,7 @@ class Tool(ABC):
         """The run itself: exactly the plan, or nothing."""
 
     @abstractmethod
-    def recovery(self, integrity: Integrity) -> tuple[Fed, ...]:
+    def recovery(self, database: Database, integrity: Integrity) -> tuple[Fed, ...]:
         """What brings a run that was cut off to its end; empty when there is nothing that would."""
 
     @abstractmethod

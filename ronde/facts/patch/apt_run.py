@@ -18,7 +18,7 @@ from ronde.facts.patch.reading import SOLVE_LIMIT
 from ronde.facts.question import Question, tail
 from ronde.model.check import Finding
 from ronde.model.command import Answer, Command
-from ronde.model.patch.packages import Package, Pending, Transaction
+from ronde.model.patch.packages import Database, Package, Pending, Transaction
 from ronde.model.patch.thresholds import critical
 
 APPLY_LIMIT = 4 * 3600.0  # seconds; a whole point release over a slow line, with the waiting for the lock
@@ -49,6 +49,7 @@ _OPTIONS = (
     *(word for option in KEEP_FILES for word in ("-o", f"Dpkg::Options::={option}")),
 )
 _BARE = ("-o", "APT::Install-Recommends=false", "-o", "APT::Install-Suggests=false")
+_REINSTALL = "R"  # dpkg-query(1), status abbreviation: reinst-required
 _FAILED = re.compile(r"^dpkg: error processing (?:package|archive) (\S+) .*\n +(.*)$", re.MULTILINE)
 _ERROR = re.compile(r"^E: (.*)$", re.MULTILINE)
 
@@ -95,14 +96,19 @@ def auto_command(done: Transaction, auto: frozenset[str]) -> Command | None:
     return Command(("apt-mark", "auto", *labels), env=ENVIRONMENT) if labels else None
 
 
-def recovery_commands() -> tuple[Command, ...]:
+def recovery_commands(database: Database) -> tuple[Command, ...]:
     """What mends a run that was cut off, in this order; at most `MOST_RECOVERIES` times, then a person is needed.
 
-    `-f install` might remove packages to come to terms; it is not allowed to.
+    `-f install` might remove packages to come to terms; it is not allowed to. A package whose files were being unpacked
+    is none that it can finish: dpkg wants it installed anew (`iHR`), and apt does that only when it is named, without a
+    version, since the database still holds the old one. Seen on a machine whose power was cut there.
     """
+    anew = sorted(entry.package.label for entry in database.broken if entry.mark.endswith(_REINSTALL))
     configure = ("dpkg", "--configure", "-a", *KEEP_FILES)
+    named = ("apt-get", *_OPTIONS, "--no-remove", *_BARE, "-f", "--reinstall", "install", *anew)
     fix = ("apt-get", *_OPTIONS, "--no-remove", "-f", "install")
-    return tuple(Command(words, timeout=RECOVERY_LIMIT, env=ENVIRONMENT) for words in (configure, fix))
+    steps = (configure, named, fix) if anew else (configure, fix)
+    return tuple(Command(words, timeout=RECOVERY_LIMIT, env=ENVIRONMENT) for words in steps)
 
 
 def explain(answer: Answer) -> Finding | None:

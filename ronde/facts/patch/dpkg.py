@@ -21,6 +21,7 @@ LOCKS = ("/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock", "/var/lib/apt/list
 _FORMAT = "${db:Status-Abbrev}\t${Package}\t${Architecture}\t${Version}\n"
 _LINE = re.compile(r"([uihrp])([ncHUFWti])([R ])\t(\S+)\t(\S+)\t(\S*)")
 _GONE = frozenset("nc")  # not installed; only its configuration files are left
+_LOST = re.compile(r"^E: The package (\S+) needs to be reinstalled, but I can't find an archive for it", re.MULTILINE)
 _UNMET = re.compile(r"^ (\S+) : (.+)$", re.MULTILINE)
 
 
@@ -94,4 +95,6 @@ def _complaints(said: str) -> tuple[str, ...]:
 
 
 def _unmet(check: Answer) -> tuple[str, ...]:
-    return tuple(f"{name}: {why}" for name, why in _UNMET.findall(check.text + check.error_text))
+    said = check.text + check.error_text
+    lost = [f"{name}: is to be reinstalled, and no repository has it" for name in _LOST.findall(said)]
+    return (*(f"{name}: {why}" for name, why in _UNMET.findall(said)), *lost)

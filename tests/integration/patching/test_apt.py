@@ -95,6 +95,20 @@ def test_a_run_that_was_cut_off_is_mended_first_and_told(patcher: Patcher) -> No
         assert "patch-repaired" in rules(job)
 
 
+def test_a_package_that_was_being_unpacked_is_installed_anew(patcher: Patcher) -> None:
+    """What a power cut there leaves (tests/slow/test_power_cuts.py): only a name helps, no general repair does."""
+    machine, cut_off = patcher.machine, "s/^Status: .*/Status: install reinstreq half-installed/"
+    with offered(machine, "simple-update"):
+        machine.must("apt-get", "update", "-qq")
+        machine.must("sed", "-i", f"/^Package: lab-simple$/,/^$/{cut_off}", "/var/lib/dpkg/status")
+        assert patcher.version("lab-simple").startswith("iHR")
+        job = patcher.do()
+        assert job.state is JobState.SUCCEEDED, step(job).reason
+        assert patcher.version("lab-simple") == "ii 1.1-1"
+        assert "patch-repaired" in rules(job)
+        assert patcher.broken() == ""
+
+
 def test_held_packages_stay_held(patcher: Patcher) -> None:
     with offered(patcher.machine, "held-package", "simple-update"):
         found = step(patcher.do())

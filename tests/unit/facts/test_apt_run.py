@@ -12,12 +12,13 @@ from ronde.facts.patch.apt_run import (
 )
 from ronde.facts.patch.apt_simulation import Run, Step, transaction_of
 from ronde.model.patch.debian_version import version_key
-from ronde.model.patch.packages import Change, Database, Entry, Package, Pending, Transaction
+from ronde.model.patch.packages import Change, Database, Entry, Package, Pending, State, Transaction
 
 APPROVED = Transaction(
     upgrade=(Change("openssl", "amd64", "3.0", "3.1"), Change("zlib1g", "i386", "1:1.2", "1:1.3")),
     new_dependencies=(Package("linux-image-6.1.0-35-amd64", "amd64", "6.1.137-1"),),
 )
+HALF = Database((Entry(Package("openssl", "amd64", "3.0"), State.BROKEN, "iHR"),))
 NATIVE = Entry(Package("dpkg", "amd64", "1.21"))
 
 
@@ -52,7 +53,7 @@ def test_preview_and_run_are_said_with_the_same_words() -> None:
     assert "-s" not in run
 
 
-@pytest.mark.parametrize("command", [apply_command(APPROVED), *recovery_commands()])
+@pytest.mark.parametrize("command", [apply_command(APPROVED), *recovery_commands(HALF)])
 def test_nothing_asks_a_question_or_restarts_a_service_on_its_own(command: object) -> None:
     env = dict(getattr(command, "env", ()))
     assert env == dict(ENVIRONMENT)
@@ -63,9 +64,16 @@ def test_nothing_asks_a_question_or_restarts_a_service_on_its_own(command: objec
 
 
 def test_mending_comes_in_two_steps_and_may_remove_nothing() -> None:
-    configure, fix = recovery_commands()
+    configure, fix = recovery_commands(Database((Entry(Package("openssl", "amd64", "3.1"), State.BROKEN, "iF"),)))
     assert configure.argv[:3] == ("dpkg", "--configure", "-a")
     assert {"--no-remove", "-f", "install"} <= set(fix.argv)
+
+
+def test_a_package_that_was_being_unpacked_is_installed_anew_by_its_name_alone() -> None:
+    configure, anew, fix = recovery_commands(HALF)
+    assert anew.argv[-4:] == ("-f", "--reinstall", "install", "openssl:amd64")
+    assert "--no-remove" in anew.argv
+    assert (configure.argv[0], fix.argv[-1]) == ("dpkg", "install")
 
 
 def test_what_was_automatic_is_again_and_what_came_along_is_too() -> None:
