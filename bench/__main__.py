@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from bench import control, live, patches, schedules, ssh, technician, vsphere
+from bench import control, live, patches, schedules, ssh, technician, transaction, vsphere
 from bench.figures import Figure, show, to_json
 from bench.measuring import machine
 from bench.scale import FULL, QUICK, Scale
@@ -18,6 +18,7 @@ from ronde.adapters.logs import configure_logs
 ROWS: Mapping[str, Callable[[Path, Scale], Sequence[Figure]]] = {
     "ssh": ssh.measure,
     "patches": patches.measure,
+    "transaction": transaction.measure,
     "vsphere": vsphere.measure,
     "schedules": schedules.measure,
     "control": control.measure,

@@ -69,6 +69,12 @@ def _all() -> Iterator[Scenario]:
         (Deb("lab-slow", "1.1-1", scripts={"postinst": "sleep 3"}),),
     )
     yield Scenario(
+        "long-update",
+        "it takes half a minute to be configured, as a server's usual round of updates does",
+        (Deb("lab-long", "1.0-1"),),
+        (Deb("lab-long", "1.1-1", scripts={"postinst": "sleep 30"}),),
+    )
+    yield Scenario(
         "conffile-change",
         "the update brings another configuration file than the one an administrator has changed: dpkg asks",
         (Deb("lab-conffile", "1.0-1", files={_CONF: "limit = 10\n"}),),
