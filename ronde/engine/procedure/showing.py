@@ -5,6 +5,7 @@ import hashlib
 import json
 import shlex
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from ronde.model.check import Json
@@ -132,9 +133,14 @@ def _patch(content: Content, values: Values) -> str:
     words = [f"install {said['policy']} updates", f"reboot {said['reboot']}", f"snapshot {said['snapshot']}"]
     excluded = " ".join(filled(glob, values) for glob in content["exclude"]).split()
     words += [f"without {', '.join(excluded)}"] if excluded else []
-    words += [f"kept {said['bake']}", f"revert {said['revert']}"] if said["snapshot"] != "never" else []
+    words += [f"kept {_span(said['bake'])}", f"revert {said['revert']}"] if said["snapshot"] != "never" else []
     approved = filled(content["approved"], values)
     return ", ".join([*words, *([f"as planned by run {approved}"] if approved else [])])
+
+
+def _span(text: str) -> str:
+    """A duration for people: a parameter fills in seconds, a playbook writes `24h`."""
+    return format_duration(timedelta(seconds=int(text))) if text.isdecimal() else text
 
 
 def _power(content: Content, values: Values) -> str:
@@ -142,7 +148,7 @@ def _power(content: Content, values: Values) -> str:
 
 
 def _create(content: Content, values: Values) -> str:
-    vm, keep = filled(content["vm"], values), filled(content["keep"], values)
+    vm, keep = filled(content["vm"], values), _span(filled(content["keep"], values))
     return f"snapshot of {vm}, purpose {content['purpose']}, kept {keep}"
 
 
