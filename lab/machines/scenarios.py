@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 
 from lab.errors import LabError
 from lab.machines.debs import Deb
@@ -48,7 +49,8 @@ sleep 3"""
 _CONF = "/etc/lab-conffile/lab.conf"
 
 
-def _all() -> Iterator[Scenario]:
+def _plain() -> Iterator[Scenario]:
+    """Updates that go well, at once."""
     yield Scenario(
         "simple-update",
         "a newer version in main",
@@ -62,6 +64,10 @@ def _all() -> Iterator[Scenario]:
         (Deb("lab-security", "1.0-1+deb12u1"),),
         security=True,
     )
+
+
+def _long() -> Iterator[Scenario]:
+    """Updates that take their time, so that something can happen meanwhile."""
     yield Scenario(
         "slow-update",
         "it takes three seconds to be configured: time for something to happen meanwhile",
@@ -75,12 +81,28 @@ def _all() -> Iterator[Scenario]:
         (Deb("lab-long", "1.1-1", scripts={"postinst": "sleep 30"}),),
     )
     yield Scenario(
-        "conffile-change",
-        "the update brings another configuration file than the one an administrator has changed: dpkg asks",
-        (Deb("lab-conffile", "1.0-1", files={_CONF: "limit = 10\n"}),),
-        (Deb("lab-conffile", "1.1-1", files={_CONF: "limit = 20\n"}),),
-        edited={_CONF: "limit = 15\n"},
+        "hesitant-scripts",
+        "each script of the update says on the console that it runs, and takes three seconds: time to cut the power",
+        (Deb("lab-hesitant", "1.0-1", files={"/usr/share/lab-hesitant/version": "1.0\n"}),),
+        (
+            Deb(
+                "lab-hesitant",
+                "1.1-1",
+                files={"/usr/share/lab-hesitant/version": "1.1\n"},
+                scripts={"preinst": _HESITANT, "postinst": _HESITANT},
+            ),
+        ),
     )
+    yield Scenario(
+        "hanging-postinst",
+        "apt-get never ends",
+        (Deb("lab-hanging", "1.0-1"),),
+        (Deb("lab-hanging", "1.1-1", scripts={"postinst": "exec sleep infinity"}),),
+    )
+
+
+def _failing() -> Iterator[Scenario]:
+    """Updates whose scripts fail."""
     yield Scenario(
         "failing-postinst",
         "apt-get exits with 100, and the package stays half configured (iF)",
@@ -100,6 +122,10 @@ def _all() -> Iterator[Scenario]:
         (Deb("lab-preinst", "1.0-1"),),
         (Deb("lab-preinst", "1.1-1", scripts={"preinst": "echo 'lab-preinst: no' >&2; exit 1"}),),
     )
+
+
+def _kept_back() -> Iterator[Scenario]:
+    """Updates that a careless run leaves out, or that take something with them."""
     yield Scenario(
         "held-package",
         "an administrator holds the old version: it is kept back",
@@ -120,31 +146,6 @@ def _all() -> Iterator[Scenario]:
         (Deb("lab-modern", "2.0-1", {"Conflicts": "lab-legacy"}),),
     )
     yield Scenario(
-        "hanging-postinst",
-        "apt-get never ends",
-        (Deb("lab-hanging", "1.0-1"),),
-        (Deb("lab-hanging", "1.1-1", scripts={"postinst": "exec sleep infinity"}),),
-    )
-    yield Scenario(
-        "hesitant-scripts",
-        "each script of the update says on the console that it runs, and takes three seconds: time to cut the power",
-        (Deb("lab-hesitant", "1.0-1", files={"/usr/share/lab-hesitant/version": "1.0\n"}),),
-        (
-            Deb(
-                "lab-hesitant",
-                "1.1-1",
-                files={"/usr/share/lab-hesitant/version": "1.1\n"},
-                scripts={"preinst": _HESITANT, "postinst": _HESITANT},
-            ),
-        ),
-    )
-    yield Scenario(
-        "reboot-required",
-        "/run/reboot-required and its .pkgs are there afterwards",
-        (Deb("lab-kernel", "6.1-1"),),
-        (Deb("lab-kernel", "6.2-1", scripts={"postinst": _REBOOT_REQUIRED, "postrm": _REBOOT_FORGOTTEN}),),
-    )
-    yield Scenario(
         "phased-update",
         "offered to nobody yet (Ubuntu's Phased-Update-Percentage): deferred, which is not missing",
         (Deb("lab-phased", "1.0-1"),),
@@ -152,7 +153,24 @@ def _all() -> Iterator[Scenario]:
     )
 
 
-SCENARIOS = {scenario.name: scenario for scenario in _all()}
+def _leaving() -> Iterator[Scenario]:
+    """Updates that leave something to be seen to."""
+    yield Scenario(
+        "conffile-change",
+        "the update brings another configuration file than the one an administrator has changed: dpkg asks",
+        (Deb("lab-conffile", "1.0-1", files={_CONF: "limit = 10\n"}),),
+        (Deb("lab-conffile", "1.1-1", files={_CONF: "limit = 20\n"}),),
+        edited={_CONF: "limit = 15\n"},
+    )
+    yield Scenario(
+        "reboot-required",
+        "/run/reboot-required and its .pkgs are there afterwards",
+        (Deb("lab-kernel", "6.1-1"),),
+        (Deb("lab-kernel", "6.2-1", scripts={"postinst": _REBOOT_REQUIRED, "postrm": _REBOOT_FORGOTTEN}),),
+    )
+
+
+SCENARIOS = {scenario.name: scenario for scenario in chain(_plain(), _long(), _failing(), _kept_back(), _leaving())}
 
 
 def known_scenario(name: str) -> Scenario:
