@@ -1,5 +1,8 @@
 """The Celery application. Every setting that differs from Celery's default says why."""
 
+from collections.abc import Mapping
+from typing import Any, Final
+
 from celery import Celery
 from kombu import Queue
 
@@ -36,6 +39,60 @@ TRANSPORT = {
 }
 
 
+SETTINGS: Final[Mapping[str, Any]] = {
+    # Only JSON is read or written: a broker that can make us build objects is a way to run code (CVE-2021-23727).
+    "task_serializer": "json",
+    "accept_content": ["json"],
+    "result_accept_content": ["json"],
+    # The ledger is the truth; a result backend would be a second, weaker one that leaks clients' data.
+    "result_backend": None,
+    "task_ignore_result": True,
+    "task_store_errors_even_if_ignored": False,
+    # Early acknowledgement: late ones neither prevent loss nor doubling, and crash 5.7.0 on a reconnect.
+    "task_acks_late": False,
+    "task_reject_on_worker_lost": False,
+    # A message is fetched only when a thread is free, so none waits unseen in a worker that dies.
+    "worker_disable_prefetch": True,
+    "worker_prefetch_multiplier": 1,
+    "worker_enable_prefetch_count_reduction": False,
+    # Nothing here uses an ETA; should a message carry one all the same, few may pile up.
+    "worker_eta_task_limit": 50,
+    # The sender does not wait for a broker that is away: the ledger sends again.
+    "task_publish_retry": False,
+    # Routes by name; a misspelt queue is an error, not a black hole.
+    "task_queues": (Queue(CONTROL), Queue(WORK)),
+    "task_default_queue": CONTROL,
+    "task_create_missing_queues": False,
+    "task_routes": {
+        FIRE: {"queue": CONTROL},
+        ROLL_CALL: {"queue": CONTROL},
+        ADVANCE: {"queue": CONTROL},
+        DELIVER: {"queue": CONTROL},
+        DO: {"queue": WORK},
+    },
+    # Endless reconnection: the default gives up after some 46 minutes and the worker exits.
+    "broker_connection_retry_on_startup": True,
+    "broker_connection_max_retries": None,
+    # A fail-over answers READONLY, a channel error, which would end the worker.
+    "broker_channel_error_retry": True,
+    # 5.7.0 ends the worker when Redis restarts under an unacknowledged message; see consumer.py.
+    "worker_consumer": "ronde.adapters.queue.consumer:SteadyConsumer",
+    # Threads share one process and its imports; they ignore Celery's time limits, so every wait has its own. A
+    # thread that becomes free is noticed at once; see pool.py.
+    "worker_pool": "ronde.adapters.queue.pool:WakingThreads",
+    # Nobody listens to events or sends remote control; both are chatter, and remote control is a way in.
+    "worker_send_task_events": False,
+    "worker_enable_remote_control": False,
+    # Our own logging; prints of a library must not turn into warnings of ours.
+    "worker_hijack_root_logger": False,
+    "worker_redirect_stdouts": False,
+    # Civil time belongs to the schedules, each in its client's zone.
+    "timezone": "UTC",
+    "enable_utc": True,
+    "beat_scheduler": "celery.beat:Scheduler",
+}
+
+
 def make_app(broker_url: str, *, roll_call: float = 60.0) -> Celery:
     """A configured application; it registers no task by itself.
 
@@ -45,59 +102,10 @@ def make_app(broker_url: str, *, roll_call: float = 60.0) -> Celery:
     """
     app = Celery("ronde", set_as_current=True)
     app.conf.update(
+        SETTINGS,
         broker_url=broker_url,
-        # Only JSON is read or written: a broker that can make us build objects is a way to run code (CVE-2021-23727).
-        task_serializer="json",
-        accept_content=["json"],
-        result_accept_content=["json"],
-        # The ledger is the truth; a result backend would be a second, weaker one that leaks clients' data.
-        result_backend=None,
-        task_ignore_result=True,
-        task_store_errors_even_if_ignored=False,
-        # Early acknowledgement: late ones neither prevent loss nor doubling, and crash 5.7.0 on a reconnect.
-        task_acks_late=False,
-        task_reject_on_worker_lost=False,
-        # A message is fetched only when a thread is free, so none waits unseen in a worker that dies.
-        worker_disable_prefetch=True,
-        worker_prefetch_multiplier=1,
-        worker_enable_prefetch_count_reduction=False,
-        # Nothing here uses an ETA; should a message carry one all the same, few may pile up.
-        worker_eta_task_limit=50,
-        # The sender does not wait for a broker that is away: the ledger sends again.
-        task_publish_retry=False,
-        # Routes by name; a misspelt queue is an error, not a black hole.
-        task_queues=(Queue(CONTROL), Queue(WORK)),
-        task_default_queue=CONTROL,
-        task_create_missing_queues=False,
-        task_routes={
-            FIRE: {"queue": CONTROL},
-            ROLL_CALL: {"queue": CONTROL},
-            ADVANCE: {"queue": CONTROL},
-            DELIVER: {"queue": CONTROL},
-            DO: {"queue": WORK},
-        },
-        # Endless reconnection: the default gives up after some 46 minutes and the worker exits.
-        broker_connection_retry_on_startup=True,
-        broker_connection_max_retries=None,
-        # A fail-over answers READONLY, a channel error, which would end the worker.
-        broker_channel_error_retry=True,
         broker_transport_options=dict(TRANSPORT),
-        # 5.7.0 ends the worker when Redis restarts under an unacknowledged message; see consumer.py.
-        worker_consumer="ronde.adapters.queue.consumer:SteadyConsumer",
-        # Threads share one process and its imports; they ignore Celery's time limits, so every wait has its own. A
-        # thread that becomes free is noticed at once; see pool.py.
-        worker_pool="ronde.adapters.queue.pool:WakingThreads",
-        # Nobody listens to events or sends remote control; both are chatter, and remote control is a way in.
-        worker_send_task_events=False,
-        worker_enable_remote_control=False,
-        # Our own logging; prints of a library must not turn into warnings of ours.
-        worker_hijack_root_logger=False,
-        worker_redirect_stdouts=False,
-        # Civil time belongs to the schedules, each in its client's zone.
-        timezone="UTC",
-        enable_utc=True,
         # Beat looks again at least this often, so that a changed clock or a suspended machine is noticed soon.
         beat_max_loop_interval=min(5.0, roll_call),
-        beat_scheduler="celery.beat:Scheduler",
     )
     return app
