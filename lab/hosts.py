@@ -1,6 +1,6 @@
 """Many hosts at once, for measuring: one real sshd each, all with the same keys."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,8 +26,12 @@ class Hosts(Generic[Server_co]):
 
 
 @contextmanager
-def many_hosts(count: int, directory: Path, network: str = "127.78") -> Iterator[Hosts[SshServer]]:
+def many_hosts(
+    count: int, directory: Path, network: str = "127.78", lines: Sequence[str] = ()
+) -> Iterator[Hosts[SshServer]]:
     """`count` SSH servers on addresses of their own in `network`.0.0/16, up for the length of the context.
+
+    Each has one of `lines` in its configuration, in turns.
 
     Raises:
         LabError: one of them did not come up.
@@ -45,6 +49,7 @@ def many_hosts(count: int, directory: Path, network: str = "127.78") -> Iterator
             host_key_types=["ed25519"],
             key_directory=shared,
             mark=directory,
+            extra_config=[lines[number % len(lines)]] if lines else [],
         )
         for number in range(count)
     )

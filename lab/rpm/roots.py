@@ -15,7 +15,7 @@ import fcntl
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -80,6 +80,16 @@ _LOCKS_CONF = f"[main]\nenabled=1\nlocklist={_INSIDE}/plugins/versionlock.list\n
 _REPO = "[{name}]\nname=The lab's {name}\nbaseurl=file://" + _INSIDE + "/repos/{name}\nenabled=1\n"
 
 
+# What the lab's root is not by itself: a system of that family, which sees nothing but its own sockets.
+_SYSTEMS: Mapping[Manager, str] = {
+    "dnf": 'ID=rocky\nID_LIKE="rhel centos fedora"\n',
+    "dnf5": "ID=fedora\n",
+    "zypper": "ID=sles\nID_LIKE=suse\n",
+}
+_CAT = '#!/bin/sh\n[ "$1" = /etc/os-release ] && exec /bin/cat {release}\nexec /bin/cat "$@"\n'
+_PROGRAMS = {"ss": "#!/bin/sh\nexit 0\n", "systemctl": "#!/bin/sh\nexit 1\n"}
+
+
 @dataclass(frozen=True, slots=True)
 class RpmMachine:
     """One machine: its directory holds `root`, `repos`, `bin` (to be put in front of PATH) and `dnf.conf`."""
@@ -101,6 +111,15 @@ class RpmMachine:
     def tool(self, program: str) -> Tool:
         """One of the machine's programs, to be run directly."""
         return Tool((str(self.bin / program),), self.directory, {"LC_ALL": "C", "TZ": "UTC"})
+
+    def as_host(self) -> str:
+        """Let an sshd pass for a host with this machine's packages; the line of its configuration that does it."""
+        release = self.directory / "os-release"
+        release.write_text(_SYSTEMS[self.manager], encoding="utf-8")
+        for name, text in {**_PROGRAMS, "cat": _CAT.format(release=release)}.items():
+            (self.bin / name).write_text(text, encoding="utf-8")
+            (self.bin / name).chmod(0o755)
+        return f"SetEnv PATH={self.bin}:/usr/sbin:/usr/bin:/sbin:/bin"
 
     def reboot(self) -> None:
         """From now on the machine was started now: its tools take the time of /proc/1 for that."""

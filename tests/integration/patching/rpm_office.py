@@ -12,15 +12,6 @@ from ronde.model.records import JobRecord
 from tests.doubles.office import Office
 from tests.integration.patching.conftest import HOST, NO_BACKUP
 
-# What the lab's root is not by itself: a system of that family, which sees nothing but its own sockets.
-SYSTEMS: dict[Manager, str] = {
-    "dnf": 'ID=rocky\nID_LIKE="rhel centos fedora"\n',
-    "dnf5": "ID=fedora\n",
-    "zypper": "ID=sles\nID_LIKE=suse\n",
-}
-CAT = '#!/bin/sh\n[ "$1" = /etc/os-release ] && exec /bin/cat {release}\nexec /bin/cat "$@"\n'
-PROGRAMS = {"ss": "#!/bin/sh\nexit 0\n", "systemctl": "#!/bin/sh\nexit 1\n"}
-
 
 class Rpm:
     """One machine and its office."""
@@ -44,14 +35,8 @@ def patched_machine(roots: RpmRoots, manager: Manager, folder: Path) -> Iterator
     """A fresh machine that runs are ordered for; `folder` is an empty one."""
     roots.prepare(manager)
     machine = roots.machine(folder / manager, manager)
-    release = machine.directory / "os-release"
-    release.write_text(SYSTEMS[manager], encoding="utf-8")
-    for name, text in {**PROGRAMS, "cat": CAT.format(release=release)}.items():
-        (machine.bin / name).write_text(text, encoding="utf-8")
-        (machine.bin / name).chmod(0o755)
     key, line = client_key(folder)
-    path = f"SetEnv PATH={machine.bin}:/usr/sbin:/usr/bin:/sbin:/bin"
-    server = SshServer(HOST, folder / HOST, authorized_keys=[line], extra_config=[path])
+    server = SshServer(HOST, folder / HOST, authorized_keys=[line], extra_config=[machine.as_host()])
     with server, Office(folder / "office", more={"windows": {"always": {"at": "00:00-24:00"}}}) as office:
         office.host(server, key)
         yield Rpm(office, machine)
