@@ -10,10 +10,10 @@ from ronde.model.check import Check, Finding
 from ronde.model.errors import RemoteError, Unreachable
 from ronde.model.patch.absent import Absent
 from ronde.model.patch.audit import Audit, Manager, Metadata
-from ronde.model.patch.thresholds import info
+from ronde.model.patch.thresholds import unknown
 
 NO_COUNTERPART: Final = Absent("Windows has no counterpart of it.")
-LABEL: Final = info(
+LABEL: Final = unknown(
     "patch-windows-unverified",
     "This way to look at Windows was never verified on a real Windows. There is no counterpart there of a package "
     "database, of programs on old files and of configuration files beside the old ones.",
@@ -21,7 +21,7 @@ LABEL: Final = info(
 
 
 def check_windows(line: Line, request: AuditRequest, task: str) -> Check:
-    """The audit of one host. Whatever keeps it from a whole answer makes it `UNKNOWN`.
+    """The audit of one host: `UNKNOWN` at best, as long as this was never held against a real Windows.
 
     `task` names the search: an attempt that comes with the same name takes up the search of the one before.
 

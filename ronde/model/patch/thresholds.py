@@ -66,7 +66,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule("patch-reboot-unknown", _U, "no source could tell whether a reboot is needed", "needrestart issue 22"),
     Rule("patch-services-old", _W, "programs still run on libraries that were replaced", "needrestart(1)"),
-    Rule("patch-windows-unverified", _I, "a Windows was looked at in a way never verified on a real one", "ours"),
+    Rule("patch-windows-unverified", _U, "a Windows was looked at in a way never verified on a real one", "ours"),
     Rule("patch-config-left", _I, "new versions of configuration files wait beside the old ones", "dpkg(1), confold"),
     # The run
     Rule("patch-plan-differs", _C, "just before the run the host would do something else than was approved", "ours"),

@@ -20,7 +20,9 @@ from tests.integration.windows.conftest import HOST, Desk, rules
 def test_what_waits_is_told_in_the_words_of_every_audit_and_nothing_is_left(desk: Desk) -> None:
     job, check = desk.audit()
     assert job.state is JobState.SUCCEEDED
-    assert (check.verdict, check.level) == (Verdict.OK, Level.REACHABLE)
+    assert (check.verdict, check.level) == (Verdict.UNKNOWN, Level.REACHABLE)
+    unknown = [found.rule for found in check.findings if found.severity is Severity.UNKNOWN]
+    assert unknown == ["patch-windows-unverified"]
     assert (check.facts["pending"], check.facts["security"]) == (2, 1), "virus signatures are never counted"
     assert check.facts["cves"] == ["CVE-2026-3333"]
     assert check.facts["reboot_needed"] is False
@@ -58,7 +60,6 @@ def test_a_hole_is_as_old_as_its_first_offer_although_each_month_offers_another(
 def test_an_update_hidden_on_the_host_is_told_as_kept_back(desk: Desk) -> None:
     desk.windows.settle(offered=[{**OFFERED[0], "hidden": True}])
     _, check = desk.audit()
-    assert check.verdict is Verdict.WARNING
     assert "patch-kept-back" in rules(check)
     assert check.facts["kept"] == {ROLLUP: "held"}
 
@@ -66,7 +67,7 @@ def test_an_update_hidden_on_the_host_is_told_as_kept_back(desk: Desk) -> None:
 def test_a_restart_that_is_due_is_a_warning(desk: Desk) -> None:
     desk.windows.fate(pending=True)
     _, check = desk.audit()
-    assert check.verdict is Verdict.WARNING
+    assert "patch-reboot-pending" in rules(check)
     assert check.facts["reboot_needed"] is True
 
 
@@ -102,14 +103,15 @@ def test_an_answer_that_was_cut_is_unknown(desk: Desk, monkeypatch: pytest.Monke
 
 
 def test_no_evidence_that_is_missing_makes_it_better(desk: Desk) -> None:
-    """A host whose every update is gone is OK; one that cannot say so is not."""
+    """A host whose every update is gone has the label alone against it; one that cannot say so has more."""
     desk.windows.settle(offered=[])
     _, whole = desk.audit()
-    assert (whole.verdict, whole.facts["pending"]) == (Verdict.OK, 0)
+    assert (rules(whole), whole.facts["pending"]) == ({"patch-windows-unverified"}, 0)
     desk.windows.fate(failed=True)
     _, failed = desk.audit()
     assert failed.verdict is Verdict.UNKNOWN
-    assert {finding.severity for finding in failed.findings} >= {Severity.UNKNOWN}
+    assert rules(failed) > rules(whole)
+    assert "pending" not in failed.facts
 
 
 def test_a_call_that_hangs_is_given_up_and_asked_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -166,14 +166,14 @@ WINDOWS = client(
     {"win": {**host(), "system": "windows"}},
     schedules={"audit": {"playbook": "patch/audit-windows", "at": "30 4 * * *", "on": "all"}},
 )
-LABEL = Finding("patch-windows-unverified", Severity.INFO, "never verified on a real Windows")
+LABEL = Finding("patch-windows-unverified", Severity.UNKNOWN, "never verified on a real Windows")
 
 
 def test_a_windows_server_is_told_with_the_label_that_its_way_was_not_verified() -> None:
     night = view([audit("win", LABEL)], to=WINDOWS)
-    assert night.verdict is Verdict.OK
+    assert night.verdict is Verdict.UNKNOWN
     whole = " ".join(text(night).split())
-    assert "Updates verified on 1 of 1 servers." in whole
+    assert "Updates verified on 0 of 1 servers." in whole
     assert "has not been verified on a real Windows." in whole
     assert "n'a pas été vérifiée sur un vrai Windows." in " ".join(text(night, "fr").split()).replace("\u2019", "'")
 
