@@ -5,6 +5,9 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from lab.errors import LabError
 from lab.hypervisor import command_of
@@ -16,6 +19,32 @@ from lab.machines.scenarios import Scenario, known_scenario
 @dataclass
 class Guest(Identity, ABC):
     """A whole system, with services and packages, and a way into it past its sshd."""
+
+    @abstractmethod
+    def start(self) -> "Guest":
+        """Switch it on and wait until it is up; does nothing when it runs.
+
+        Raises:
+            LabError: it could not be made, or did not come up in time.
+        """
+
+    @abstractmethod
+    def kill(self) -> None:
+        """Cut its power; its disk keeps what had reached it."""
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.kill()
+
+    @property
+    def home(self) -> Path:
+        """$HOME of root's sessions, on the machine."""
+        return Path("/root")
 
     @abstractmethod
     def await_ready(self) -> "Guest":

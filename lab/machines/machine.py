@@ -15,8 +15,7 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Literal, Self
+from typing import Literal
 
 from lab.errors import LabError
 from lab.machines import base
@@ -122,21 +121,7 @@ class Machine(Guest):
         for folder in ("disk", "packages"):
             shutil.rmtree(self.directory / folder, ignore_errors=True)
 
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.kill()
-
     # --------------------------------------------------- looking at it from outside
-
-    @property
-    def home(self) -> Path:
-        """$HOME of root's sessions, on the machine."""
-        return Path("/root")
 
     @property
     def hypervisor(self) -> Hypervisor:

@@ -13,8 +13,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from lab.errors import LabError
 from lab.machines.disk import machine_id, personalise
@@ -113,21 +112,7 @@ class VirtualMachine(Guest):
         """Press its reset button: a new boot at once, without a farewell."""
         self.hypervisor.ask("system_reset")
 
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.kill()
-
     # --------------------------------------------------- looking at it from outside
-
-    @property
-    def home(self) -> Path:
-        """$HOME of root's sessions, on the machine."""
-        return Path("/root")
 
     @property
     def hypervisor(self) -> Hypervisor:
